@@ -1,0 +1,158 @@
+#include "base/error.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <unistd.h>
+
+struct class_row {
+    const char *name;
+    int http;
+    int exit_status;
+    const char *sqlstate;
+    bool retryable;
+};
+
+struct code_row {
+    kw_code code;
+    const char *name;
+    kw_class cls;
+    int http;
+    const char *message;
+};
+
+static const struct class_row classes[] = {
+#define KW_X(id, name, http, exit_status, sqlstate, retryable)                                     \
+    {name, http, exit_status, sqlstate, retryable},
+    KW_CLASSES(KW_X)
+#undef KW_X
+};
+
+static const struct code_row codes[] = {
+#define KW_X(number, id, name, class_id, http, message)                                            \
+    {KW_##id, name, KW_CLASS_##class_id, http, message},
+    KW_CODES(KW_X)
+#undef KW_X
+};
+
+/* The table is small and only errors look here, so a scan is as good as an index. */
+static const struct code_row *find(kw_code code)
+{
+    const struct code_row *internal = NULL;
+    for (size_t i = 0; i < KW_COUNT(codes); i++) {
+        if (codes[i].code == code)
+            return &codes[i];
+        if (codes[i].code == KW_INTERNAL)
+            internal = &codes[i];
+    }
+    return internal;
+}
+
+const char *kw_code_name(kw_code code)
+{
+    return find(code)->name;
+}
+
+const char *kw_code_message(kw_code code)
+{
+    return find(code)->message;
+}
+
+kw_class kw_code_class(kw_code code)
+{
+    return find(code)->cls;
+}
+
+const char *kw_class_name(kw_class cls)
+{
+    return (size_t)cls < KW_COUNT(classes) ? classes[cls].name : "internal";
+}
+
+int kw_code_http_status(kw_code code)
+{
+    const struct code_row *row = find(code);
+    return row->http != 0 ? row->http : classes[row->cls].http;
+}
+
+int kw_code_exit_status(kw_code code)
+{
+    return classes[find(code)->cls].exit_status;
+}
+
+const char *kw_code_sqlstate(kw_code code)
+{
+    return classes[find(code)->cls].sqlstate;
+}
+
+bool kw_code_retryable(kw_code code)
+{
+    return classes[find(code)->cls].retryable;
+}
+
+kw_code kw_code_from_name(const char *name)
+{
+    for (size_t i = 0; i < KW_COUNT(codes); i++)
+        if (strcmp(codes[i].name, name) == 0)
+            return codes[i].code;
+    return KW_INTERNAL;
+}
+
+/* One line only: what comes from outside must not break a log or a terminal. */
+static void flatten(char *text)
+{
+    for (char *p = text; *p != '\0'; p++)
+        if ((unsigned char)*p < 0x20 || *p == 0x7f)
+            *p = ' ';
+}
+
+kw_code kw_fail(struct kw_error *err, kw_code code, const char *format, ...)
+{
+    if (err != NULL) {
+        va_list args;
+        va_start(args, format);
+        err->code = code;
+        vsnprintf(err->text, sizeof err->text, format, args);
+        va_end(args);
+        flatten(err->text);
+    }
+    return code;
+}
+
+kw_code kw_fail_code(struct kw_error *err, kw_code code)
+{
+    return kw_fail(err, code, "%s", kw_code_message(code));
+}
+
+static kw_code code_of_errno(int value)
+{
+    switch (value) {
+    case ENOSPC:
+    case EDQUOT:
+        return KW_DISK_FULL;
+    case ENOMEM:
+        return KW_NO_MEMORY;
+    case ENOENT:
+        return KW_NOT_FOUND;
+    case EADDRINUSE:
+        return KW_ADDRESS_IN_USE;
+    default:
+        return KW_IO;
+    }
+}
+
+kw_code kw_fail_errno(struct kw_error *err, int errno_value, const char *what, ...)
+{
+    char act[KW_ERROR_TEXT_SIZE];
+    char reason[128];
+    va_list args;
+    va_start(args, what);
+    vsnprintf(act, sizeof act, what, args);
+    va_end(args);
+    return kw_fail(err, code_of_errno(errno_value), "%s: %s", act,
+                   strerror_r(errno_value, reason, sizeof reason));
+}
+
+void kw_fd_auto_close(int *fd)
+{
+    if (*fd >= 0)
+        close(*fd);
+}
