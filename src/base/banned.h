@@ -11,6 +11,9 @@
 
 #pragma GCC poison strcpy strcat strncpy strncat stpcpy sprintf vsprintf gets strtok
 #pragma GCC poison atoi atol atoll atof asctime ctime gmtime localtime mktemp tmpnam tempnam
-#pragma GCC poison rand srand random drand48 system popen bcopy bzero bcmp
+#pragma GCC poison srand random drand48 system popen bcopy bzero bcmp
+
+/* OpenSSL's headers have parameters of this name, so only the call is an error. */
+#define rand() rand_is_banned_use_kw_random
 
 #endif

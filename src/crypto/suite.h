@@ -24,7 +24,12 @@ enum kw_suite_id {
     KW_SUITE_CHACHA20POLY1305 = 2, /* ChaCha20-Poly1305 (RFC 8439), HKDF-SHA-256, Ed25519 */
 };
 
-enum kw_suite_state { KW_SUITE_CURRENT, KW_SUITE_ACCEPTED, KW_SUITE_DEPRECATED, KW_SUITE_REFUSED };
+enum kw_suite_state {
+    KW_SUITE_STATE_CURRENT,
+    KW_SUITE_STATE_ACCEPTED,
+    KW_SUITE_STATE_DEPRECATED,
+    KW_SUITE_STATE_REFUSED,
+};
 
 struct kw_suite; /* constant, lives for the process */
 

@@ -1,0 +1,58 @@
+/* Inside crypto/ only: the table of suites, the algorithms of OpenSSL that are fetched once for the
+ * process, and the contexts that each thread keeps, so that a call fetches and allocates nothing.
+ *
+ * A thread's contexts are made at its first call and freed when it ends. What a context last worked
+ * on (a key schedule) stays in it until the next call: that is OpenSSL's heap, which
+ * kw_process_harden() locks and keeps out of core dumps. */
+#ifndef KW_CRYPTO_CONTEXT_H
+#define KW_CRYPTO_CONTEXT_H
+
+#include "crypto/suite.h"
+
+#include <openssl/evp.h>
+#include <openssl/kdf.h>
+
+enum { KW_SUITE_COUNT = 2 };
+
+struct kw_suite {
+    uint8_t id;
+    uint8_t index; /* place in kw_suites and in the arrays below */
+    enum kw_suite_state state;
+    const char *name;
+    const char *aead_name;    /* IANA's */
+    const char *openssl_name; /* EVP_CIPHER_fetch's */
+    uint64_t nonce_limit;     /* random nonces a key */
+    uint64_t text_limit;      /* plaintext bytes a nonce */
+};
+
+extern const struct kw_suite kw_suites[KW_SUITE_COUNT];
+
+/* Owned by the process. */
+struct kw_crypto_algorithms {
+    EVP_CIPHER *aead[KW_SUITE_COUNT];
+    EVP_MD *sha256;
+    EVP_MAC *hmac;
+    EVP_KDF *scrypt;
+};
+
+/* Owned by the calling thread. */
+struct kw_crypto_context {
+    EVP_CIPHER_CTX *aead[KW_SUITE_COUNT];
+    EVP_MD_CTX *sha256;
+    EVP_MAC_CTX *hmac;
+};
+
+/* NULL, with KW_CRYPTO in err, if the library lacks an algorithm. */
+const struct kw_crypto_algorithms *kw_crypto_algorithms(struct kw_error *err);
+
+/* NULL, with KW_CRYPTO in err, if the library lacks an algorithm or memory is out. */
+struct kw_crypto_context *kw_crypto_context(struct kw_error *err);
+
+/* A context set up for the suite, without a key; NULL if it cannot be had. */
+EVP_CIPHER_CTX *kw_crypto_cipher_new(const struct kw_crypto_algorithms *algorithms, size_t index);
+
+/* KW_CRYPTO with what was tried and the library's reason. Empties the library's error queue, which
+ * TLS on the same thread reads too. */
+kw_code kw_crypto_fail(struct kw_error *err, const char *what);
+
+#endif
