@@ -55,7 +55,8 @@ KW_CLEANUP_WIPE(kw_json_doc)
 const struct kw_json *kw_json_get(const struct kw_json *object, const char *name);
 
 /* Typed members of a request body. A missing or mistyped required one is KW_BAD_JSON naming it; an
- * absent optional one leaves out as it was. Strings with an embedded NUL are refused. */
+ * absent optional one leaves out as it was; null counts as absent. Strings with an embedded NUL are
+ * refused. */
 KW_ERR kw_json_get_str(const struct kw_json *object, const char *name, bool required,
                        const char **out, struct kw_error *err);
 KW_ERR kw_json_get_u64(const struct kw_json *object, const char *name, bool required, uint64_t max,
