@@ -104,7 +104,7 @@ typedef enum kw_class {
 } kw_class;
 
 typedef enum kw_code {
-#define KW_X(number, id, name, class_id, http, message) KW_##id = number,
+#define KW_X(number, id, name, class_id, http, message) KW_##id = (number),
     KW_CODES(KW_X)
 #undef KW_X
 } kw_code;

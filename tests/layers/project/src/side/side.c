@@ -1,0 +1,6 @@
+#include "side/side.h"
+
+int kw_side(void)
+{
+    return 2;
+}

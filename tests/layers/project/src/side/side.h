@@ -1,0 +1,4 @@
+#ifndef SIDE_H
+#define SIDE_H
+int kw_side(void);
+#endif
