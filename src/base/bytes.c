@@ -34,12 +34,18 @@ static uint8_t *move(struct kw_buf *buf, size_t capacity)
     return fresh;
 }
 
+size_t kw_buf_room(const struct kw_buf *buf)
+{
+    return buf->len < maximum(buf) ? maximum(buf) - buf->len : 0;
+}
+
 uint8_t *kw_buf_reserve(struct kw_buf *buf, size_t len)
 {
     if (buf->failed)
         return NULL;
-    if (len > maximum(buf) - buf->len) {
+    if (len > kw_buf_room(buf)) {
         buf->failed = true;
+        buf->too_large = true;
         return NULL;
     }
     size_t need = buf->len + len + 1; /* one for kw_buf_str */
@@ -114,6 +120,7 @@ void kw_buf_reset(struct kw_buf *buf)
         OPENSSL_cleanse(buf->data, buf->len);
     buf->len = 0;
     buf->failed = false;
+    buf->too_large = false;
 }
 
 const char *kw_buf_str(struct kw_buf *buf)
@@ -130,7 +137,7 @@ KW_ERR kw_buf_status(const struct kw_buf *buf, struct kw_error *err)
 {
     if (!buf->failed)
         return KW_OK;
-    if (buf->len >= maximum(buf) / 2)
+    if (buf->too_large)
         return kw_fail(err, KW_TOO_LARGE, "more than %zu bytes", maximum(buf));
     return kw_fail_code(err, KW_NO_MEMORY);
 }

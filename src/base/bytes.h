@@ -2,8 +2,8 @@
  *
  * struct kw_bytes borrows; it never owns. struct kw_buf owns; a buffer that is marked secret (API
  * bodies that carry data keys) is overwritten before its memory is given back, also when it grows.
- * Once an append has failed (maximum reached or memory out) the buffer stays failed and keeps what it
- * had; a writer may check once, at the end. Not thread-safe. */
+ * Once an append has failed (maximum reached or memory out) the buffer stays failed and keeps what
+ * it had; a writer may check once, at the end. Not thread-safe. */
 #ifndef KW_BASE_BYTES_H
 #define KW_BASE_BYTES_H
 
@@ -36,9 +36,10 @@ struct kw_buf {
     uint8_t *data;
     size_t len;
     size_t capacity;
-    size_t max;    /* hard maximum of len; 0 means KW_BUF_MAX */
-    bool secret;   /* wiped before memory is released */
-    bool failed;
+    size_t max;     /* hard maximum of len; 0 means KW_BUF_MAX */
+    bool secret;    /* wiped before memory is released */
+    bool failed;    /* an append has failed */
+    bool too_large; /* it failed at the maximum, not for want of memory */
 };
 
 enum { KW_BUF_MAX = 1 << 30 };
@@ -58,8 +59,12 @@ void kw_buf_append_byte(struct kw_buf *buf, uint8_t byte);
 void kw_buf_printf(struct kw_buf *buf, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* Room for len more bytes, to be written by the caller, who then adds to buf->len; NULL if it failed. */
+/* Room for len more bytes, to be written by the caller, who then adds to buf->len; NULL if it
+ * failed. */
 uint8_t *kw_buf_reserve(struct kw_buf *buf, size_t len);
+
+/* How many bytes it may still take before its maximum. */
+size_t kw_buf_room(const struct kw_buf *buf);
 
 /* Drops the first len bytes and moves the rest to the front. */
 void kw_buf_consume(struct kw_buf *buf, size_t len);

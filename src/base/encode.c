@@ -83,7 +83,8 @@ static KW_ERR refuse(struct kw_error *err, const char *form)
     return kw_fail(err, KW_BAD_ENCODING, "the text is not valid %s", form);
 }
 
-/* Without padding: how many bytes text stands for, or KW_BAD_ENCODING where no byte string has it. */
+/* Without padding: how many bytes text stands for, or KW_BAD_ENCODING where no byte string has it.
+ */
 static KW_ERR decoded_len(const struct alphabet *a, struct kw_bytes *text, size_t *out,
                           struct kw_error *err)
 {
@@ -92,8 +93,6 @@ static KW_ERR decoded_len(const struct alphabet *a, struct kw_bytes *text, size_
             return refuse(err, "base64");
         for (int i = 0; i < 2 && text->len > 0 && text->data[text->len - 1] == '='; i++)
             text->len--;
-        if (text->len % 4 == 0 && text->len > 0 && text->data[text->len] == '=' )
-            return refuse(err, "base64");
     }
     if (text->len % 4 == 1)
         return refuse(err, "base64");
@@ -241,13 +240,11 @@ KW_ERR kw_parse_u64(struct kw_bytes text, uint64_t max, uint64_t *out, struct kw
         unsigned digit = (unsigned)text.data[i] - '0';
         if (digit > 9)
             return kw_fail(err, KW_BAD_ENCODING, "not a whole number");
-        if (value > (max - (digit < max ? digit : max)) / 10)
+        if (digit > max || value > (max - digit) / 10)
             return kw_fail(err, KW_TOO_LARGE, "the number is larger than %llu",
                            (unsigned long long)max);
         value = value * 10 + digit;
     }
-    if (value > max)
-        return kw_fail(err, KW_TOO_LARGE, "the number is larger than %llu", (unsigned long long)max);
     *out = value;
     return KW_OK;
 }

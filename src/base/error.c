@@ -1,5 +1,7 @@
 #include "base/error.h"
 
+#include "base/utf8.h"
+
 #include <errno.h>
 #include <stdarg.h>
 #include <unistd.h>
@@ -96,23 +98,38 @@ kw_code kw_code_from_name(const char *name)
     return KW_INTERNAL;
 }
 
-/* One line only: what comes from outside must not break a log or a terminal. */
+static bool is_control(const uint8_t *c, size_t len)
+{
+    return (len == 1 && (c[0] < 0x20 || c[0] == 0x7f)) ||
+           (len == 2 && c[0] == 0xc2 && c[1] < 0xa0); /* U+0080 to U+009F */
+}
+
+/* One line of UTF-8: what comes from outside must not break a log, a terminal or a JSON answer.
+ * A character that was cut at the end of the room goes the same way. */
 static void flatten(char *text)
 {
-    for (char *p = text; *p != '\0'; p++)
-        if ((unsigned char)*p < 0x20 || *p == 0x7f)
-            *p = ' ';
+    uint8_t *p = (uint8_t *)text;
+    size_t left = strlen(text);
+    while (left > 0) {
+        size_t len = kw_utf8_len(kw_bytes(p, left));
+        size_t bad = len == 0 ? 1 : is_control(p, len) ? len : 0;
+        memset(p, bad == 0 ? *p : len == 0 ? '?' : ' ', bad);
+        p += bad != 0 ? bad : len;
+        left -= bad != 0 ? bad : len;
+    }
 }
 
 kw_code kw_fail(struct kw_error *err, kw_code code, const char *format, ...)
 {
     if (err != NULL) {
+        char text[KW_ERROR_TEXT_SIZE]; /* an argument may be err->text */
         va_list args;
         va_start(args, format);
-        err->code = code;
-        vsnprintf(err->text, sizeof err->text, format, args);
+        vsnprintf(text, sizeof text, format, args);
         va_end(args);
-        flatten(err->text);
+        flatten(text);
+        err->code = code;
+        memcpy(err->text, text, strlen(text) + 1);
     }
     return code;
 }

@@ -31,28 +31,54 @@ static KW_ERR open_for_reading(const char *path, int *fd, struct kw_error *err)
     return KW_OK;
 }
 
+/* At most len bytes, after interrupts too; -1 with errno set. */
+static ssize_t read_some(int fd, void *out, size_t len)
+{
+    ssize_t got;
+    do {
+        got = read(fd, out, len);
+    } while (got < 0 && errno == EINTR);
+    return got;
+}
+
+/* Once max bytes are there, one more byte tells a file that ends here from one that is too large.
+ */
+static KW_ERR read_all(int fd, const char *path, size_t max, struct kw_buf *out,
+                       struct kw_error *err)
+{
+    enum { PIECE = 65536 };
+    for (size_t left = max;;) {
+        uint8_t probe;
+        size_t want = left < PIECE ? left : PIECE;
+        uint8_t *room = want > 0 ? kw_buf_reserve(out, want) : &probe;
+        if (room == NULL)
+            return kw_buf_status(out, err);
+        ssize_t got = read_some(fd, room, want > 0 ? want : 1);
+        if (got < 0)
+            return kw_fail_errno(err, errno, "cannot read %s", path);
+        if (got == 0)
+            return KW_OK;
+        if (want == 0)
+            return kw_fail(err, KW_TOO_LARGE, "%s is larger than %zu bytes", path, max);
+        out->len += (size_t)got;
+        left -= (size_t)got;
+    }
+}
+
 KW_ERR kw_file_read(const char *path, size_t max, struct kw_buf *out, struct kw_error *err)
 {
     KW_AUTO_FD fd = -1;
     KW_TRY(open_for_reading(path, &fd, err));
     size_t start = out->len;
-    for (;;) {
-        uint8_t *room = kw_buf_reserve(out, 65536);
-        if (room == NULL)
-            return kw_buf_status(out, err);
-        ssize_t got = read(fd, room, 65536);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return kw_fail_errno(err, errno, "cannot read %s", path);
-        if (got == 0)
-            return KW_OK;
-        out->len += (size_t)got;
-        if (out->len - start > max) {
-            out->len = start;
-            return kw_fail(err, KW_TOO_LARGE, "%s is larger than %zu bytes", path, max);
-        }
+    if (max > kw_buf_room(out))
+        max = kw_buf_room(out);
+    kw_code code = read_all(fd, path, max, out, err);
+    if (code != KW_OK) {
+        if (out->secret && out->len > start)
+            kw_cleanse(out->data + start, out->len - start);
+        out->len = start;
     }
+    return code;
 }
 
 KW_ERR kw_file_read_secret(const char *path, size_t max, struct kw_secret *out,
@@ -64,9 +90,7 @@ KW_ERR kw_file_read_secret(const char *path, size_t max, struct kw_secret *out,
     KW_TRY(kw_secret_alloc(&whole, max + 1, err));
     size_t len = 0;
     while (len <= max) {
-        ssize_t got = read(fd, whole.data + len, max + 1 - len);
-        if (got < 0 && errno == EINTR)
-            continue;
+        ssize_t got = read_some(fd, whole.data + len, max + 1 - len);
         if (got < 0)
             return kw_fail_errno(err, errno, "cannot read %s", path);
         if (got == 0)
@@ -78,8 +102,7 @@ KW_ERR kw_file_read_secret(const char *path, size_t max, struct kw_secret *out,
     return kw_secret_copy(out, whole.data, len, err);
 }
 
-KW_ERR kw_fd_write_all(int fd, const void *data, size_t len, const char *name,
-                       struct kw_error *err)
+KW_ERR kw_fd_write_all(int fd, const void *data, size_t len, const char *name, struct kw_error *err)
 {
     const uint8_t *at = data;
     while (len > 0) {
@@ -109,6 +132,7 @@ static KW_ERR sync_parent(const char *path, struct kw_error *err)
     return kw_dir_sync(dirname(copy), err);
 }
 
+/* Leaves no file behind on failure, and never touches one that it has not made. */
 static KW_ERR write_new(const char *path, mode_t mode, const void *data, size_t len,
                         struct kw_error *err)
 {
@@ -117,19 +141,18 @@ static KW_ERR write_new(const char *path, mode_t mode, const void *data, size_t 
         return kw_fail(err, KW_EXISTS, "%s exists already", path);
     if (fd < 0)
         return kw_fail_errno(err, errno, "cannot create %s", path);
-    KW_TRY(kw_fd_write_all(fd, data, len, path, err));
-    if (fdatasync(fd) != 0)
-        return kw_fail_errno(err, errno, "cannot sync %s", path);
-    return KW_OK;
+    kw_code code = kw_fd_write_all(fd, data, len, path, err);
+    if (code == KW_OK && fdatasync(fd) != 0)
+        code = kw_fail_errno(err, errno, "cannot sync %s", path);
+    if (code != KW_OK)
+        unlink(path);
+    return code;
 }
 
 KW_ERR kw_file_create(const char *path, mode_t mode, const void *content, size_t len,
                       struct kw_error *err)
 {
-    kw_code code = write_new(path, mode, content, len, err);
-    if (code != KW_OK && code != KW_EXISTS)
-        unlink(path);
-    KW_TRY(code);
+    KW_TRY(write_new(path, mode, content, len, err));
     return sync_parent(path, err);
 }
 
@@ -137,12 +160,12 @@ KW_ERR kw_file_put(const char *path, mode_t mode, struct kw_bytes content, struc
 {
     char temporary[KW_PATH_SIZE];
     KW_TRY(kw_path_format(temporary, err, "%s.new", path));
+    unlink(temporary); /* left by a crash */
+    KW_TRY(write_new(temporary, mode, content.data, content.len, err));
+    if (rename(temporary, path) == 0)
+        return KW_OK;
+    kw_code code = kw_fail_errno(err, errno, "cannot rename %s to %s", temporary, path);
     unlink(temporary);
-    kw_code code = write_new(temporary, mode, content.data, content.len, err);
-    if (code == KW_OK && rename(temporary, path) != 0)
-        code = kw_fail_errno(err, errno, "cannot rename %s", temporary);
-    if (code != KW_OK)
-        unlink(temporary);
     return code;
 }
 
@@ -152,10 +175,22 @@ KW_ERR kw_file_replace(const char *path, mode_t mode, struct kw_bytes content, s
     return sync_parent(path, err);
 }
 
+static KW_ERR check_folder(const char *path, struct kw_error *err)
+{
+    struct stat st;
+    if (stat(path, &st) != 0)
+        return kw_fail_errno(err, errno, "cannot look at %s", path);
+    if (!S_ISDIR(st.st_mode))
+        return kw_fail(err, KW_EXISTS, "%s is there and is not a folder", path);
+    return KW_OK;
+}
+
 KW_ERR kw_dir_make(const char *path, mode_t mode, struct kw_error *err)
 {
     char part[KW_PATH_SIZE];
     KW_TRY(kw_path_format(part, err, "%s", path));
+    if (part[0] == '\0')
+        return kw_fail(err, KW_USAGE, "the path of a folder is empty");
     for (char *p = part + 1;; p++) {
         if (*p != '/' && *p != '\0')
             continue;
@@ -165,6 +200,6 @@ KW_ERR kw_dir_make(const char *path, mode_t mode, struct kw_error *err)
             return kw_fail_errno(err, errno, "cannot make folder %s", part);
         *p = end;
         if (end == '\0')
-            return KW_OK;
+            return check_folder(path, err);
     }
 }

@@ -7,7 +7,8 @@
 
 #include <sys/types.h>
 
-/* Appends the file's content to out; more than max bytes is KW_TOO_LARGE, no file KW_NOT_FOUND. */
+/* Appends the file's content to out; more than max bytes, or than out may take, is KW_TOO_LARGE, no
+ * file KW_NOT_FOUND. out is as it was on failure. */
 KW_ERR kw_file_read(const char *path, size_t max, struct kw_buf *out, struct kw_error *err);
 
 /* The content as a secret (at least 1, at most max bytes). */

@@ -1,8 +1,10 @@
-/* Structured log: one JSON object a line on standard error (or another descriptor), for programs only.
+/* Structured log: one JSON object a line on standard error (or another descriptor), for programs
+ * only.
  *
- * Library code never logs; it returns errors. Only server/ and cli/ call this. Values are escaped, so
- * that nothing from outside can forge a line; there is deliberately no call that takes a struct
- * kw_secret or raw bytes. Thread-safe; a line is one write. */
+ * Library code never logs; it returns errors. Only server/ and cli/ call this. Values are escaped,
+ * so that nothing from outside can forge a line; there is deliberately no call that takes a struct
+ * kw_secret or raw bytes. A line has at most 2 KiB: a longer one is cut
+ * and says so by "cut":true. Thread-safe; a line is one write. */
 #ifndef KW_BASE_LOG_H
 #define KW_BASE_LOG_H
 

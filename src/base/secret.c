@@ -14,19 +14,23 @@ struct slot {
     struct slot *next;
 };
 
+/* A slab lies at a multiple of its size, so that a slot finds it; the first slot's place is this.
+ */
+struct slab {
+    uint64_t alive; /* 0 in a forked child: wiped, and not locked any more */
+};
+
 static struct {
     pthread_mutex_t lock;
     struct slot *free[SIZE_CLASSES]; /* 32, 64, 128, 256, 512, 1024 bytes */
     struct kw_secret_usage usage;
     bool unlocked_allowed;
+    bool fork_watched;
 } heap = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static size_t page_size(void)
 {
-    static size_t size;
-    if (size == 0)
-        size = (size_t)sysconf(_SC_PAGESIZE);
-    return size;
+    return (size_t)sysconf(_SC_PAGESIZE);
 }
 
 static size_t round_to_pages(size_t len)
@@ -34,22 +38,25 @@ static size_t round_to_pages(size_t len)
     return (len + page_size() - 1) & ~(page_size() - 1);
 }
 
-/* A locked mapping of len bytes (whole pages) between two inaccessible pages. */
-static uint8_t *map_guarded(size_t len, struct kw_error *err)
+/* A locked mapping of len bytes (whole pages) at a multiple of align (a page or more), between
+ * inaccessible pages. */
+static uint8_t *map_guarded(size_t len, size_t align, struct kw_error *err)
 {
     size_t guard = page_size();
-    uint8_t *fence = mmap(NULL, len + 2 * guard, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    size_t whole = len + guard + align;
+    uint8_t *fence = mmap(NULL, whole, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (fence == MAP_FAILED) {
         kw_fail(err, KW_NO_SECURE_MEMORY, "cannot map %zu bytes for secrets", len);
         return NULL;
     }
     uint8_t *data = fence + guard;
+    data += (align - (uintptr_t)data % align) % align;
     bool ok = mprotect(data, len, PROT_READ | PROT_WRITE) == 0 &&
               madvise(data, len, MADV_DONTDUMP) == 0 && madvise(data, len, MADV_WIPEONFORK) == 0;
     if (ok && mlock(data, len) != 0)
         ok = heap.unlocked_allowed;
     if (!ok) {
-        munmap(fence, len + 2 * guard);
+        munmap(fence, whole);
         kw_fail(err, KW_NO_SECURE_MEMORY,
                 "cannot lock %zu bytes for secrets: raise the limit on locked memory "
                 "(ulimit -l, systemd: LimitMEMLOCK=infinity)",
@@ -59,6 +66,7 @@ static uint8_t *map_guarded(size_t len, struct kw_error *err)
     return data;
 }
 
+/* Of a mapping that was aligned to a page. */
 static void unmap_guarded(uint8_t *data, size_t len)
 {
     munmap(data - page_size(), len + 2 * page_size());
@@ -72,18 +80,47 @@ static unsigned size_class(size_t len)
     return cls;
 }
 
+static struct slab *slab_of(const uint8_t *data)
+{
+    return (struct slab *)((uintptr_t)data & ~(uintptr_t)(SLAB_SIZE - 1));
+}
+
+static void give_back(uint8_t *data, unsigned cls)
+{
+    struct slot *slot = (struct slot *)(void *)data;
+    slot->next = heap.free[cls];
+    heap.free[cls] = slot;
+}
+
+/* A child has its parent's slabs zeroed (MADV_WIPEONFORK) and not locked (mlock(2)): it gives out
+ * none of their slots and maps its own. A lock that another thread held at the fork would never be
+ * opened. */
+static void child_starts(void)
+{
+    heap.lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
+    for (unsigned cls = 0; cls < SIZE_CLASSES; cls++)
+        heap.free[cls] = NULL;
+}
+
+static bool watch_forks(void)
+{
+    if (!heap.fork_watched)
+        heap.fork_watched = pthread_atfork(NULL, NULL, child_starts) == 0;
+    return heap.fork_watched;
+}
+
 static KW_ERR add_slab(unsigned cls, struct kw_error *err)
 {
-    uint8_t *slab = map_guarded(SLAB_SIZE, err);
+    if (!watch_forks())
+        return kw_fail_code(err, KW_NO_MEMORY);
+    uint8_t *slab = map_guarded(SLAB_SIZE, SLAB_SIZE, err);
     if (slab == NULL)
         return KW_NO_SECURE_MEMORY;
+    ((struct slab *)(void *)slab)->alive = 1;
     heap.usage.mapped += SLAB_SIZE;
     size_t step = (size_t)SMALLEST << cls;
-    for (size_t at = 0; at + step <= SLAB_SIZE; at += step) {
-        struct slot *slot = (struct slot *)(void *)(slab + at);
-        slot->next = heap.free[cls];
-        heap.free[cls] = slot;
-    }
+    for (size_t at = step; at + step <= SLAB_SIZE; at += step)
+        give_back(slab + at, cls);
     return KW_OK;
 }
 
@@ -110,7 +147,7 @@ static KW_ERR alloc_large(struct kw_secret *secret, size_t len, struct kw_error 
 {
     size_t mapped = round_to_pages(len);
     pthread_mutex_lock(&heap.lock);
-    uint8_t *data = map_guarded(mapped, err);
+    uint8_t *data = map_guarded(mapped, page_size(), err);
     if (data != NULL) {
         heap.usage.used += mapped;
         heap.usage.mapped += mapped;
@@ -127,6 +164,8 @@ KW_ERR kw_secret_alloc(struct kw_secret *secret, size_t len, struct kw_error *er
 {
     if (secret->data != NULL || len == 0)
         return kw_fail(err, KW_INTERNAL, "a secret is allocated over another or without a size");
+    if (len > KW_SECRET_MAX)
+        return kw_fail(err, KW_TOO_LARGE, "a secret has at most %d bytes", KW_SECRET_MAX);
     if (len <= KW_SECRET_SMALL)
         return alloc_small(secret, len, err);
     return alloc_large(secret, len, err);
@@ -146,10 +185,9 @@ void kw_secret_wipe(struct kw_secret *secret)
     if (secret->len <= KW_SECRET_SMALL) {
         unsigned cls = size_class(secret->len);
         OPENSSL_cleanse(secret->data, (size_t)SMALLEST << cls);
-        struct slot *slot = (struct slot *)(void *)secret->data;
         pthread_mutex_lock(&heap.lock);
-        slot->next = heap.free[cls];
-        heap.free[cls] = slot;
+        if (slab_of(secret->data)->alive != 0)
+            give_back(secret->data, cls);
         heap.usage.used -= (size_t)SMALLEST << cls;
         pthread_mutex_unlock(&heap.lock);
     } else {
@@ -208,7 +246,8 @@ const char *kw_process_harden(bool lock_all)
         lacking = "new privileges cannot be given up";
     if (!lock_all)
         return lacking;
-    /* With a finite limit MCL_FUTURE would make later allocations fail; then only secrets are locked. */
+    /* With a finite limit MCL_FUTURE would make later allocations fail; then only secrets are
+     * locked. */
     struct rlimit locked;
     bool unlimited = getrlimit(RLIMIT_MEMLOCK, &locked) == 0 && locked.rlim_cur == RLIM_INFINITY;
     if (!unlimited && geteuid() != 0)

@@ -1,14 +1,15 @@
 /* Memory for secrets, and the type that marks them.
  *
  * A struct kw_secret owns bytes that are locked into RAM, left out of core dumps, wiped in a forked
- * child, fenced by inaccessible pages, and overwritten when given back. There is no conversion from or
- * to struct kw_bytes and no way to print one; the only comparison is constant-time.
+ * child, fenced by inaccessible pages, and overwritten when given back. There is no conversion from
+ * or to struct kw_bytes and no way to print one; the only comparison is constant-time.
  *
- * Up to KW_SECRET_SMALL bytes come from shared slabs (tens of nanoseconds); larger ones get a mapping
- * with guard pages of their own. All functions are thread-safe as long as one secret is not changed by
- * two threads at a time. Nothing here ever falls back to ordinary memory: without lockable memory the
- * answer is KW_NO_SECURE_MEMORY (raise RLIMIT_MEMLOCK), unless the process has said by
- * kw_secret_allow_unlocked() that it may run without the lock.
+ * Up to KW_SECRET_SMALL bytes come from shared slabs (tens of nanoseconds); larger ones get a
+ * mapping with guard pages of their own. All functions are thread-safe as long as one secret is not
+ * changed by two threads at a time. A forked child finds the secrets of its parent zeroed and must
+ * not use them; it can make its own. Nothing here ever falls back to ordinary memory: without
+ * lockable memory the answer is KW_NO_SECURE_MEMORY (raise RLIMIT_MEMLOCK), unless the process has
+ * said by kw_secret_allow_unlocked() that it may run without the lock.
  *
  * NIST SP 800-57 part 1, 5.3.6 and 8.3.4. */
 #ifndef KW_BASE_SECRET_H
@@ -19,11 +20,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { KW_SECRET_SMALL = 1024 };
+enum { KW_SECRET_SMALL = 1024, KW_SECRET_MAX = 1 << 30 };
 
 struct kw_secret {
     uint8_t *data; /* read or write through it in place; never copy out to ordinary memory */
-    size_t len;
+    size_t len;    /* as allocated; not to be changed */
 };
 
 #define KW_SECRET_INIT                                                                             \

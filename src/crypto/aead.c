@@ -99,9 +99,8 @@ KW_ERR kw_aead_seal(const struct kw_suite *suite, const uint8_t key[KW_KEY_SIZE]
                     uint8_t *out, struct kw_error *err)
 {
     KW_TRY(check_seal(suite, in, err));
-    struct kw_crypto_context *context = kw_crypto_context(err);
-    if (context == NULL)
-        return KW_CRYPTO;
+    struct kw_crypto_context *context = NULL;
+    KW_TRY(kw_crypto_context(&context, err));
     struct call call = {
         .key = key, .nonce = nonce, .aad = aad, .in = in.data, .out = out, .len = in.len};
     return seal(context->aead[suite->index], &call, err);
@@ -112,9 +111,8 @@ KW_ERR kw_aead_open(const struct kw_suite *suite, const uint8_t key[KW_KEY_SIZE]
                     uint8_t *out, struct kw_error *err)
 {
     KW_TRY(check_open(suite, in, err));
-    struct kw_crypto_context *context = kw_crypto_context(err);
-    if (context == NULL)
-        return KW_CRYPTO;
+    struct kw_crypto_context *context = NULL;
+    KW_TRY(kw_crypto_context(&context, err));
     struct call call = {.key = key,
                         .nonce = nonce,
                         .aad = aad,
@@ -127,9 +125,8 @@ KW_ERR kw_aead_open(const struct kw_suite *suite, const uint8_t key[KW_KEY_SIZE]
 KW_ERR kw_aead_new(const struct kw_suite *suite, const uint8_t key[KW_KEY_SIZE],
                    struct kw_aead **out, struct kw_error *err)
 {
-    const struct kw_crypto_algorithms *algorithms = kw_crypto_algorithms(err);
-    if (algorithms == NULL)
-        return KW_CRYPTO;
+    const struct kw_crypto_algorithms *algorithms = NULL;
+    KW_TRY(kw_crypto_algorithms(&algorithms, err));
     struct kw_aead *aead = calloc(1, sizeof *aead);
     if (aead == NULL)
         return kw_fail_code(err, KW_NO_MEMORY);

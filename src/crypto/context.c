@@ -51,13 +51,14 @@ static void process_starts(void)
     process.ready = ok && a->sha256 != NULL && a->hmac != NULL && a->scrypt != NULL;
 }
 
-const struct kw_crypto_algorithms *kw_crypto_algorithms(struct kw_error *err)
+KW_ERR kw_crypto_algorithms(const struct kw_crypto_algorithms **out, struct kw_error *err)
 {
     pthread_once(&process.once, process_starts);
-    if (process.ready)
-        return &process.algorithms;
-    kw_crypto_fail(err, "fetching AES-256-GCM, ChaCha20-Poly1305, SHA-256, HMAC and scrypt");
-    return NULL;
+    if (!process.ready)
+        return kw_crypto_fail(err,
+                              "fetching AES-256-GCM, ChaCha20-Poly1305, SHA-256, HMAC, scrypt");
+    *out = &process.algorithms;
+    return KW_OK;
 }
 
 EVP_CIPHER_CTX *kw_crypto_cipher_new(const struct kw_crypto_algorithms *algorithms, size_t index)
@@ -88,26 +89,25 @@ static bool set_up(struct kw_crypto_context *context, const struct kw_crypto_alg
            EVP_MAC_CTX_set_params(context->hmac, params) == 1;
 }
 
-static struct kw_crypto_context *thread_starts(struct kw_error *err)
+static KW_ERR thread_starts(struct kw_error *err)
 {
-    const struct kw_crypto_algorithms *algorithms = kw_crypto_algorithms(err);
-    if (algorithms == NULL)
-        return NULL;
+    const struct kw_crypto_algorithms *algorithms = NULL;
+    KW_TRY(kw_crypto_algorithms(&algorithms, err));
     struct kw_crypto_context *context = calloc(1, sizeof *context);
-    if (context == NULL) {
-        kw_fail_code(err, KW_NO_MEMORY);
-        return NULL;
-    }
+    if (context == NULL)
+        return kw_fail_code(err, KW_NO_MEMORY);
     if (!set_up(context, algorithms) || pthread_setspecific(process.key, context) != 0) {
         context_free(context);
-        kw_crypto_fail(err, "setting up a thread's contexts");
-        return NULL;
+        return kw_crypto_fail(err, "setting up a thread's contexts");
     }
     mine = context;
-    return context;
+    return KW_OK;
 }
 
-struct kw_crypto_context *kw_crypto_context(struct kw_error *err)
+KW_ERR kw_crypto_context(struct kw_crypto_context **out, struct kw_error *err)
 {
-    return mine != NULL ? mine : thread_starts(err);
+    if (mine == NULL)
+        KW_TRY(thread_starts(err));
+    *out = mine;
+    return KW_OK;
 }

@@ -42,11 +42,11 @@ struct kw_crypto_context {
     EVP_MAC_CTX *hmac;
 };
 
-/* NULL, with KW_CRYPTO in err, if the library lacks an algorithm. */
-const struct kw_crypto_algorithms *kw_crypto_algorithms(struct kw_error *err);
+/* KW_CRYPTO if the library lacks an algorithm. */
+KW_ERR kw_crypto_algorithms(const struct kw_crypto_algorithms **out, struct kw_error *err);
 
-/* NULL, with KW_CRYPTO in err, if the library lacks an algorithm or memory is out. */
-struct kw_crypto_context *kw_crypto_context(struct kw_error *err);
+/* The calling thread's. */
+KW_ERR kw_crypto_context(struct kw_crypto_context **out, struct kw_error *err);
 
 /* A context set up for the suite, without a key; NULL if it cannot be had. */
 EVP_CIPHER_CTX *kw_crypto_cipher_new(const struct kw_crypto_algorithms *algorithms, size_t index);

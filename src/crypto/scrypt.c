@@ -29,9 +29,8 @@ KW_ERR kw_scrypt(uint8_t *out, size_t out_len, const struct kw_secret *passphras
     if (log2_n < 1 || log2_n > LOG2_N_MAX)
         return kw_fail(err, KW_BAD_FORMAT, "a scrypt cost of 2^%u is not between 2^1 and 2^%d",
                        log2_n, LOG2_N_MAX);
-    const struct kw_crypto_algorithms *algorithms = kw_crypto_algorithms(err);
-    if (algorithms == NULL)
-        return KW_CRYPTO;
+    const struct kw_crypto_algorithms *algorithms = NULL;
+    KW_TRY(kw_crypto_algorithms(&algorithms, err));
     EVP_KDF_CTX *ctx = EVP_KDF_CTX_new(algorithms->scrypt);
     if (ctx == NULL)
         return kw_crypto_fail(err, "scrypt");
