@@ -5,8 +5,11 @@
  * fixed structures with text in fixed arrays, so that they can cross a process boundary as they are.
  *
  * kw_store_* functions are the dispatcher: they check what goes in and what comes out and are the only
- * callers of the operations. Thread-safe. Reads see committed data. Errors: KW_STORE_UNAVAILABLE
- * (busy, cannot open; retryable), KW_DISK_FULL, KW_STORE_CORRUPT, and those named below. */
+ * callers of the operations. Thread-safe. Reads see committed data; those of the thread that holds the
+ * transaction see what it wrote. Every row carries a checksum, so damage to a value is found when it is
+ * read. Errors: KW_STORE_UNAVAILABLE (busy, cannot open; retryable), KW_DISK_FULL, KW_STORE_CORRUPT
+ * (restore a backup; a store that was found damaged is not written to again), KW_BAD_NAME, KW_TOO_LARGE,
+ * KW_INTERNAL (a call against these rules), and those named below. */
 #ifndef KW_STORE_STORE_H
 #define KW_STORE_STORE_H
 
@@ -24,18 +27,18 @@ enum {
     KW_SCOPE_MAX = 1024,
 };
 
-enum kw_tenant_state { KW_TENANT_ACTIVE = 1, KW_TENANT_SUSPENDED = 2, KW_TENANT_CLOSED = 3 };
+enum kw_tenant_state { KW_TENANT_IS_ACTIVE = 1, KW_TENANT_IS_SUSPENDED = 2, KW_TENANT_IS_CLOSED = 3 };
 enum kw_tier { KW_TIER_STANDARD = 1, KW_TIER_ENTERPRISE = 2, KW_TIER_HYOK = 3 };
 
 /* SP 800-57 part 1, section 7, for a version; for a key as a whole the same words. */
 enum kw_key_state {
-    KW_KEY_PRE_ACTIVATION = 1,
-    KW_KEY_ACTIVE = 2,
-    KW_KEY_SUSPENDED = 3,
-    KW_KEY_DEACTIVATED = 4, /* opens, never protects */
-    KW_KEY_COMPROMISED = 5,
-    KW_KEY_PENDING_DESTRUCTION = 6,
-    KW_KEY_DESTROYED = 7,
+    KW_KEY_IS_PRE_ACTIVATION = 1,
+    KW_KEY_IS_ACTIVE = 2,
+    KW_KEY_IS_SUSPENDED = 3,
+    KW_KEY_IS_DEACTIVATED = 4, /* opens, never protects */
+    KW_KEY_IS_COMPROMISED = 5,
+    KW_KEY_IS_PENDING = 6,
+    KW_KEY_IS_DESTROYED = 7,
 };
 const char *kw_key_state_name(enum kw_key_state state);
 const char *kw_tenant_state_name(enum kw_tenant_state state);
@@ -115,7 +118,10 @@ KW_ERR kw_store_meta_put(struct kw_store *store, const char *name, struct kw_byt
                          struct kw_error *err);
 
 /* Writes: all of a change in one durable transaction or nothing. Between begin and commit the calling
- * thread alone may write. Rollback is by kw_store_rollback or by failing to commit. */
+ * thread alone may write; a write outside a transaction, or a begin within one, is KW_INTERNAL. Begin
+ * waits up to five seconds for another thread's transaction (KW_STORE_UNAVAILABLE). After a write that
+ * failed with more than a conflict or a missing row, the transaction can only fail to commit. Rollback
+ * is by kw_store_rollback (nothing happens without a transaction) or by failing to commit. */
 KW_ERR kw_store_begin(struct kw_store *store, struct kw_error *err);
 KW_ERR kw_store_commit(struct kw_store *store, struct kw_error *err);
 void kw_store_rollback(struct kw_store *store);
@@ -124,7 +130,8 @@ KW_ERR kw_store_tenant_add(struct kw_store *store, const struct kw_tenant_row *r
                            struct kw_error *err); /* KW_EXISTS */
 KW_ERR kw_store_tenant_get(struct kw_store *store, const char *id, struct kw_tenant_row *out,
                            struct kw_error *err); /* KW_TENANT_NOT_FOUND */
-/* Sets state, tier, labels, epoch. Only inside a transaction, like all writes. */
+/* Sets state, tier, labels, epoch; the rest stays as added. Only inside a transaction, like all
+ * writes. */
 KW_ERR kw_store_tenant_set(struct kw_store *store, const struct kw_tenant_row *row,
                            struct kw_error *err);
 
@@ -134,23 +141,27 @@ KW_ERR kw_store_key_get(struct kw_store *store, const char *tenant, const char *
                         struct kw_key_row *out, struct kw_error *err); /* KW_KEY_NOT_FOUND */
 KW_ERR kw_store_key_by_reference(struct kw_store *store, uint64_t reference, struct kw_key_row *out,
                                  struct kw_error *err);
+/* Sets state, state_before, current_version, destroy_at_ms, epoch, of the key with row's reference. */
 KW_ERR kw_store_key_set(struct kw_store *store, const struct kw_key_row *row,
                         struct kw_error *err);
 
+/* KW_EXISTS, KW_KEY_NOT_FOUND. The others: KW_VERSION_NOT_FOUND. */
 KW_ERR kw_store_version_add(struct kw_store *store, const struct kw_version_row *row,
                             struct kw_error *err);
 KW_ERR kw_store_version_get(struct kw_store *store, uint64_t reference, uint32_t version,
                             struct kw_version_row *out, struct kw_error *err);
+/* Sets state and deactivated_ms. */
 KW_ERR kw_store_version_set(struct kw_store *store, const struct kw_version_row *row,
                             struct kw_error *err);
-/* Adds to the usage counters. */
+/* Adds to the usage counters. Many versions in one transaction cost one sync. */
 KW_ERR kw_store_version_count(struct kw_store *store, uint64_t reference, uint32_t version,
                               uint64_t wraps, uint64_t unwraps, struct kw_error *err);
 
 KW_ERR kw_store_copy_put(struct kw_store *store, const struct kw_copy_row *row,
                          struct kw_error *err); /* adds or replaces */
-/* Deletes every copy of one version (0: of all versions): the destruction of the key. The pages that
- * held them are overwritten (SQLite: secure_delete, and the WAL is checkpointed and truncated). */
+/* Deletes every copy of one version (0: of all versions): the destruction of the key. Once committed,
+ * the pages that held them are overwritten (SQLite: secure_delete, and the WAL is checkpointed and
+ * truncated). A reader in another process can delay that; kw_store_purge tells. */
 KW_ERR kw_store_copies_destroy(struct kw_store *store, uint64_t reference, uint32_t version,
                                uint64_t *destroyed, struct kw_error *err);
 
@@ -160,8 +171,18 @@ KW_ERR kw_store_token_get(struct kw_store *store, const char *id, struct kw_toke
                           struct kw_error *err); /* KW_NOT_FOUND */
 KW_ERR kw_store_token_revoke(struct kw_store *store, const char *id, struct kw_error *err);
 
+/* Makes sure that nothing of destroyed copies is left in the store's files. Commit does it after a
+ * destruction; call it before the destruction is recorded as done. KW_STORE_UNAVAILABLE: a reader is in
+ * the way, call again. Not inside a transaction. */
+KW_ERR kw_store_purge(struct kw_store *store, struct kw_error *err);
+
+/* Reads everything and verifies structure, references and checksums: KW_STORE_CORRUPT with the first
+ * finding. Takes time in proportion to the size; for lint, backup and restore. */
+KW_ERR kw_store_check(struct kw_store *store, struct kw_error *err);
+
 /* Lists. each() is called row by row and may end the list early by returning false; it must not call
- * the store. Lists are in the order of their key and start after `after` (NULL or 0: at the start). */
+ * the store (KW_INTERNAL). Lists are in the order of their key and start after `after` (NULL: at the
+ * start). */
 KW_ERR kw_store_tenants(struct kw_store *store, const char *prefix, const char *after, size_t limit,
                         bool (*each)(void *arg, const struct kw_tenant_row *row), void *arg,
                         struct kw_error *err);

@@ -1,0 +1,82 @@
+#include "store/sqlite.h"
+
+/* What follows "SELECT ... FROM table t" for each way of looking. */
+static const struct {
+    enum kw_store_table table;
+    const char *where;
+} finds[KW_FIND_COUNT] = {
+    [KW_FIND_TENANT] = {KW_TABLE_TENANTS, "t.id = ?1"},
+    [KW_FIND_TENANTS] = {KW_TABLE_TENANTS, "t.id >= ?1 AND t.id < ?2 ORDER BY t.id LIMIT ?6"},
+    [KW_FIND_KEY] = {KW_TABLE_KEYS, "t.tenant = ?1 AND t.region = ?2"},
+    [KW_FIND_KEY_BY_REFERENCE] = {KW_TABLE_KEYS, "t.reference = ?3"},
+    [KW_FIND_KEYS] = {KW_TABLE_KEYS, "t.tenant = ?1 ORDER BY t.region"},
+    [KW_FIND_KEYS_DUE] = {KW_TABLE_KEYS, "t.state = 6 AND t.destroy_at_ms <= ?5 "
+                                         "ORDER BY t.destroy_at_ms, t.reference LIMIT ?6"},
+    [KW_FIND_VERSION] = {KW_TABLE_VERSIONS, "t.reference = ?3 AND t.version = ?4"},
+    [KW_FIND_VERSIONS] = {KW_TABLE_VERSIONS, "t.reference = ?3 ORDER BY t.version"},
+    [KW_FIND_COPIES] = {KW_TABLE_COPIES, "t.reference = ?3 AND t.version = ?4 ORDER BY t.provider"},
+    [KW_FIND_TOKEN] = {KW_TABLE_TOKENS, "t.id = ?1"},
+    [KW_FIND_TOKENS] = {KW_TABLE_TOKENS, "1 ORDER BY t.id"},
+};
+
+static const char *const others[] = {
+    [SQ_DESTROY - SQ_DESTROY] =
+        "DELETE FROM copies WHERE reference = ?1 AND (?2 = 0 OR version = ?2)",
+    [SQ_META_GET - SQ_DESTROY] = "SELECT value, row_check FROM meta WHERE name = ?1",
+    [SQ_META_PUT - SQ_DESTROY] = "INSERT INTO meta(name, value, row_check) VALUES(?1, ?2, ?3) "
+                                 "ON CONFLICT(name) DO UPDATE SET value = ?2, row_check = ?3",
+    [SQ_COUNTS - SQ_DESTROY] =
+        "SELECT (SELECT count(*) FROM tenants), (SELECT count(*) FROM keys), "
+        "(SELECT count(*) FROM versions)",
+    [SQ_BEGIN_READ - SQ_DESTROY] = "BEGIN",
+    [SQ_BEGIN - SQ_DESTROY] = "BEGIN IMMEDIATE",
+    [SQ_COMMIT - SQ_DESTROY] = "COMMIT",
+    [SQ_ROLLBACK - SQ_DESTROY] = "ROLLBACK",
+};
+
+static void select_sql(struct kw_buf *out, enum kw_store_find find)
+{
+    const struct sq_table *table = &sq_tables[finds[find].table];
+    kw_buf_append_str(out, "SELECT ");
+    for (unsigned i = 0; i < table->count; i++)
+        kw_buf_printf(out, "t.%s, ", table->columns[i].name);
+    kw_buf_append_str(out, "t.row_check");
+    if (table->joined != NULL)
+        kw_buf_printf(out, ", j.%s", table->joined->name);
+    kw_buf_printf(out, " FROM %s t%s WHERE %s", table->name, table->join != NULL ? table->join : "",
+                  finds[find].where);
+}
+
+static void add_sql(struct kw_buf *out, const struct sq_table *table)
+{
+    kw_buf_printf(out, "INSERT %sINTO %s(", table->replace ? "OR REPLACE " : "", table->name);
+    for (unsigned i = 0; i < table->count; i++)
+        kw_buf_printf(out, "%s, ", table->columns[i].name);
+    kw_buf_append_str(out, "row_check) VALUES(");
+    for (unsigned i = 0; i <= table->count; i++)
+        kw_buf_printf(out, i == 0 ? "?%u" : ", ?%u", i + 1);
+    kw_buf_append_str(out, ")");
+}
+
+/* All but the key is written: the caller has merged the row with the stored one before. */
+static void set_sql(struct kw_buf *out, const struct sq_table *table)
+{
+    kw_buf_printf(out, "UPDATE %s SET ", table->name);
+    for (unsigned i = table->keys; i < table->count; i++)
+        kw_buf_printf(out, "%s = ?%u, ", table->columns[i].name, i + 1);
+    kw_buf_printf(out, "row_check = ?%u WHERE ", table->count + 1U);
+    for (unsigned i = 0; i < table->keys; i++)
+        kw_buf_printf(out, i == 0 ? "%s = ?%u" : " AND %s = ?%u", table->columns[i].name, i + 1);
+}
+
+void sq_sql(unsigned number, struct kw_buf *out)
+{
+    if (number < SQ_ADD)
+        select_sql(out, (enum kw_store_find)(number - SQ_FIND));
+    else if (number < SQ_SET)
+        add_sql(out, &sq_tables[number - SQ_ADD]);
+    else if (number < SQ_DESTROY)
+        set_sql(out, &sq_tables[number - SQ_SET]);
+    else
+        kw_buf_append_str(out, others[number - SQ_DESTROY]);
+}
