@@ -10,6 +10,9 @@
  */
 enum { PAIRWISE_MAX = 16 };
 
+/* Of larger texts the memory grows as it is needed. */
+enum { MOST_AT_ONCE = 128 * 1024 };
+
 /* A container whose end has not come yet. */
 struct level {
     struct kw_json *container;
@@ -340,7 +343,24 @@ static KW_ERR run(struct builder *b)
         return refuse(b);
     if (yajl_complete_parse(b->parser) != yajl_status_ok || b->root == NULL)
         return refuse(b);
+    /* yajl overlooks the beginning of a token after the value, such as a string without its end. */
+    size_t rest = token_start(b);
+    if (rest != b->text.len)
+        return kw_fail(b->err, KW_BAD_JSON, "not valid JSON at byte %zu: trailing garbage", rest);
     return KW_OK;
+}
+
+/* yajl takes vertical tab and form feed for white space. RFC 8259 allows them nowhere, in strings
+ * neither. Returns where the first stands, or the length. */
+static size_t before_odd_space(struct kw_bytes text)
+{
+    size_t at = text.len;
+    for (const char *odd = "\v\f"; *odd != '\0' && at > 0; odd++) {
+        const uint8_t *found = memchr(text.data, *odd, at);
+        if (found != NULL)
+            at = (size_t)(found - text.data);
+    }
+    return at;
 }
 
 KW_ERR kw_json_parse(struct kw_json_doc *doc, struct kw_bytes text, struct kw_error *err)
@@ -352,8 +372,12 @@ KW_ERR kw_json_parse(struct kw_json_doc *doc, struct kw_bytes text, struct kw_er
     size_t valid = kw_utf8_prefix(text);
     if (valid != text.len)
         return kw_fail(err, KW_BAD_JSON, "not valid JSON at byte %zu: not UTF-8", valid);
+    size_t plain = before_odd_space(text);
+    if (plain != text.len)
+        return kw_fail(err, KW_BAD_JSON, "not valid JSON at byte %zu: a control character", plain);
     /* Room for the parser (about 1 KiB) and, at the density of ordinary records, all values. */
-    struct kw_json_arena *arena = kw_json_arena_new(2048 + 8 * text.len, doc->secret);
+    size_t hint = 2048 + (text.len < MOST_AT_ONCE ? 8 * text.len : 8 * MOST_AT_ONCE);
+    struct kw_json_arena *arena = kw_json_arena_new(hint, doc->secret);
     if (arena == NULL)
         return kw_fail_code(err, KW_NO_MEMORY);
     struct builder b;
