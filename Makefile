@@ -5,12 +5,14 @@ ARGS         ?=
 JOBS         ?= $(shell nproc)
 FUZZ_SECONDS ?= 20
 PREFIX       ?= /usr/local
+# ninja shows one moving line on a terminal, and nothing elsewhere unless a step fails.
+QUIET        := $(shell test -t 2 || echo --quiet)
 
 .DEFAULT_GOAL := build
 .PHONY: build run test interop bench check fuzz deps install clean help
 
 build: $(BUILD)/build.ninja ## build to build/: the program, the library and the tests (default)
-	@ninja -C $(BUILD) -j $(JOBS) --quiet
+	@ninja -C $(BUILD) -j $(JOBS) $(QUIET)
 
 $(BUILD)/build.ninja:
 	@scripts/install-deps --check build
@@ -34,7 +36,7 @@ interop: ## the suites with other people's servers and clients, from PyPI and np
 bench: ## measure against the peers in one run; the ratios go to build/bench.json
 	@scripts/install-deps build bench
 	@$(MAKE) --no-print-directory build
-	@ninja -C $(BUILD) -j $(JOBS) --quiet bench-programs
+	@ninja -C $(BUILD) -j $(JOBS) $(QUIET) bench-programs
 	@bench/run --build $(BUILD) $(ARGS)
 
 check: ## formatting, static analysis, layers, documents, exported symbols, sizes
