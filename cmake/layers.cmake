@@ -52,9 +52,28 @@ function(kw_unit_test layer name)
   target_include_directories(${target} PRIVATE ${CMAKE_SOURCE_DIR}/tests/support)
   target_compile_definitions(${target} PRIVATE KW_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
   target_link_libraries(${target} PRIVATE kw_flags kw_${layer} PkgConfig::CMOCKA)
+  foreach(folder IN LISTS folders)
+    if(TARGET kw_support_${folder})
+      target_link_libraries(${target} PRIVATE kw_support_${folder})
+    endif()
+  endforeach()
   set_target_properties(${target} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
   add_test(NAME unit.${layer}.${name} COMMAND ${target})
   set_tests_properties(unit.${layer}.${name} PROPERTIES TIMEOUT 120)
+endfunction()
+
+# kw_support(LAYER): tests/support/LAYER_*.c, the contract suites and test doubles of a layer, as a library
+# that the unit tests of the layer and of those that use it link with.
+function(kw_support layer)
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/support/${layer}_*.c)
+  if(NOT TARGET kw_${layer} OR NOT sources)
+    return()
+  endif()
+  get_property(folders GLOBAL PROPERTY KW_LAYER_${layer})
+  add_library(kw_support_${layer} STATIC ${sources})
+  kw_see(kw_support_${layer} ${folders})
+  target_include_directories(kw_support_${layer} PUBLIC ${CMAKE_SOURCE_DIR}/tests/support)
+  target_link_libraries(kw_support_${layer} PRIVATE kw_flags PUBLIC kw_${layer} PkgConfig::CMOCKA)
 endfunction()
 
 # kw_fuzz_target(LAYER NAME): tests/fuzz/NAME.c defines LLVMFuzzerTestOneInput. With KW_FUZZ it is a
