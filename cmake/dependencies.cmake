@@ -15,3 +15,5 @@ set(LLHTTP_HEADERS /usr/share/include/llhttp CACHE PATH "folder of llhttp.h")
 add_library(kw_llhttp STATIC ${LLHTTP_SOURCES}/api.c ${LLHTTP_SOURCES}/http.c ${LLHTTP_SOURCES}/llhttp.c)
 target_include_directories(kw_llhttp SYSTEM PUBLIC ${LLHTTP_HEADERS})
 target_compile_options(kw_llhttp PRIVATE -w)
+# llhttp's strict mode: CRLF alone ends a line of a chunk, nothing follows Connection: close.
+target_compile_definitions(kw_llhttp PUBLIC LLHTTP_STRICT_MODE=1)
