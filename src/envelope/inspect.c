@@ -99,8 +99,8 @@ static KW_ERR record(struct kw_inspection *out, struct kw_bytes text, struct kw_
 static KW_ERR text_form(struct kw_inspection *out, struct kw_bytes text, struct kw_error *err)
 {
     KW_AUTO(kw_buf) bytes = KW_BUF_INIT;
-    while (text.len > 0 && strchr("\r\n", text.data[text.len - 1]) != NULL)
-        text.len--; /* a file's last line */
+    while (text.data[text.len - 1] == '\n' || text.data[text.len - 1] == '\r')
+        text.len--; /* a file's last line; the prefix stands before */
     KW_TRY(kw_text_decode(&bytes, text, err));
     if (bytes.len == 0)
         return kw_fail(err, KW_TRUNCATED, "the text is cut off");
