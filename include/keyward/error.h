@@ -61,6 +61,7 @@ extern "C" {
     X(308, REGION_WALL, "region_wall", DENIED, 0, "no provider of the region may hold this key")   \
     X(309, NOT_THIS_TENANT, "not_this_tenant", DENIED, 0, "sealed for another tenant or region")   \
     X(310, USAGE_EXHAUSTED, "usage_exhausted", DENIED, 0, "the version has reached its use limit") \
+    X(311, WRONG_CLASS, "wrong_class", DENIED, 0, "sealed under another data class")               \
     X(400, NOT_FOUND, "not_found", MISSING, 0, "nothing is here")                                  \
     X(401, TENANT_NOT_FOUND, "tenant_not_found", MISSING, 0, "no such tenant")                     \
     X(402, KEY_NOT_FOUND, "key_not_found", MISSING, 0, "no such tenant key")                       \

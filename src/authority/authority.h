@@ -1,20 +1,23 @@
-/* The authority: who may use which key, and the only place where tenant keys are made, unwrapped and
- * destroyed. Everything above it (API, server, CLI) speaks through this header and authority/datakey.h.
+/* The authority: who may use which key, and the only place where tenant keys are made, unwrapped
+ * and destroyed. Everything above it (API, server, CLI) speaks through this header and
+ * authority/datakey.h.
  *
- * It joins the store (what is), the providers (root keys), the keyring (unwrapped keys) and the ledger
- * (what was done). The order of a change is always the same: decide, write the ledger entry, make the
- * change durable, drop the key from the keyring, answer. docs/threat-model.md has the invariants.
+ * It joins the store (what is), the providers (root keys), the keyring (unwrapped keys) and the
+ * ledger (what was done). The order of a change is always the same: decide, write the ledger entry,
+ * make the change durable, drop the key from the keyring, answer. docs/threat-model.md has the
+ * invariants.
  *
  * Every operation takes a caller and checks its roles; every operation that is refused, too, is
  * recorded. Errors: those of store.h, ledger.h and provider.h, KW_FORBIDDEN, KW_BAD_NAME, and those
- * named below. All functions are thread-safe; they may block on disk and providers, but for the ones
- * that say otherwise. */
+ * named below. All functions are thread-safe; they may block on disk and providers, but for the
+ * ones that say otherwise. */
 #ifndef KW_AUTHORITY_AUTHORITY_H
 #define KW_AUTHORITY_AUTHORITY_H
 
 #include "base/bytes.h"
 #include "base/secret.h"
 #include "keyring/keyring.h"
+#include "ledger/event.h"
 #include "ledger/ledger.h"
 #include "provider/provider.h"
 #include "store/store.h"
@@ -36,19 +39,18 @@ struct kw_region {
 };
 
 struct kw_authority_options {
-    struct kw_store *store;           /* borrowed */
-    struct kw_ledger *ledger;         /* borrowed */
-    const struct kw_region *regions;  /* copied */
+    struct kw_store *store;          /* borrowed */
+    struct kw_ledger *ledger;        /* borrowed */
+    const struct kw_region *regions; /* copied */
     size_t region_count;
-    const char *const *classes;       /* copied; besides default, pii, financial, health, secret */
+    const char *const *classes; /* copied; besides default, pii, financial, health, secret */
     size_t class_count;
     size_t keyring_bytes;
     int64_t keyring_ttl_ms;
     int64_t keyring_hard_ttl_ms;
-    uint32_t window_days;             /* of a destruction, where the caller names none; 0: 7 */
-    uint64_t wraps_limit;             /* of a version; 0: the suite's (SP 800-38D) */
-    int64_t rotation_period_ms;       /* the scheduler rotates older versions; 0: never */
-    bool background;                  /* run the scheduler thread (a server); else call _tick */
+    uint32_t window_days; /* of a destruction, where the caller names none; 0: 7 */
+    uint64_t wraps_limit; /* of a version; 0: the suite's (SP 800-38D) */
+    bool background;      /* run the scheduler thread (a server); else call _tick */
 };
 
 KW_ERR kw_authority_new(const struct kw_authority_options *options, struct kw_authority **out,
@@ -56,24 +58,25 @@ KW_ERR kw_authority_new(const struct kw_authority_options *options, struct kw_au
 void kw_authority_free(struct kw_authority *authority); /* stops the scheduler, flushes counters */
 KW_CLEANUP_FREE(kw_authority)
 
-/* ---- Callers ---------------------------------------------------------------------------------- */
+/* ---- Callers ----------------------------------------------------------------------------------
+ */
 
 /* What a caller may do. Roles are fixed sets of these: see kw_roles_parse. */
 enum kw_right {
-    KW_RIGHT_USE_KEYS = 1 << 0,      /* data keys: generate, unwrap, rewrap; seal, open */
-    KW_RIGHT_READ = 1 << 1,          /* tenants, keys, states */
+    KW_RIGHT_USE_KEYS = 1 << 0, /* data keys: generate, unwrap, rewrap; seal, open */
+    KW_RIGHT_READ = 1 << 1,     /* tenants, keys, states */
     KW_RIGHT_READ_LEDGER = 1 << 2,
     KW_RIGHT_MANAGE_TENANTS = 1 << 3, /* create, suspend, resume, close */
-    KW_RIGHT_MANAGE_KEYS = 1 << 4,   /* rotate, disable, enable, schedule and cancel destruction */
-    KW_RIGHT_MANAGE_ACCESS = 1 << 5, /* tokens, certificates */
+    KW_RIGHT_MANAGE_KEYS = 1 << 4,    /* rotate, disable, enable, schedule and cancel destruction */
+    KW_RIGHT_MANAGE_ACCESS = 1 << 5,  /* tokens, certificates */
 };
 
 /* Who asks. Texts are borrowed for the call. */
 struct kw_caller {
-    const char *principal;     /* spiffe://..., token:..., local:... */
-    unsigned rights;           /* enum kw_right, or-ed */
-    const char *tenants;       /* comma-separated ids, or "*" */
-    const char *source;        /* IP address without port, or "local" */
+    const char *principal; /* spiffe://..., token:..., local:... */
+    unsigned rights;       /* enum kw_right, or-ed */
+    const char *tenants;   /* comma-separated ids, or "*" */
+    const char *source;    /* IP address without port, or "local" */
     const char *request_id;
     const char *justification; /* NULL if none was given */
 };
@@ -85,15 +88,16 @@ KW_ERR kw_roles_parse(const char *roles, unsigned *out, struct kw_error *err);
 /* Is tenant within the caller's scope? */
 bool kw_caller_may_touch(const struct kw_caller *caller, const char *tenant);
 
-/* ---- Tenants ---------------------------------------------------------------------------------- */
+/* ---- Tenants ----------------------------------------------------------------------------------
+ */
 
 struct kw_tenant_spec {
     const char *id;
     const char *const *regions; /* at least one */
     size_t region_count;
-    enum kw_tier tier;          /* 0: standard */
-    const char *labels;         /* a JSON object, or NULL */
-    uint8_t suite;              /* 0: the default */
+    enum kw_tier tier;  /* 0: standard */
+    const char *labels; /* a JSON object, or NULL */
+    uint8_t suite;      /* 0: the default */
 };
 
 /* The tenant and a tenant key, version 1, in each region. KW_EXISTS, KW_UNKNOWN_REGION. */
@@ -108,8 +112,8 @@ KW_ERR kw_authority_tenant_add_region(struct kw_authority *authority,
                                       const struct kw_caller *caller, const char *tenant,
                                       const char *region, struct kw_error *err);
 
-/* The kill switch and its release. When suspend returns, nothing more is wrapped or unwrapped under any
- * key of the tenant, by any thread. KW_STATE_CONFLICT if the tenant is closed. Idempotent. */
+/* The kill switch and its release. When suspend returns, nothing more is wrapped or unwrapped under
+ * any key of the tenant, by any thread. KW_STATE_CONFLICT if the tenant is closed. Idempotent. */
 KW_ERR kw_authority_tenant_suspend(struct kw_authority *authority, const struct kw_caller *caller,
                                    const char *tenant, struct kw_error *err);
 KW_ERR kw_authority_tenant_resume(struct kw_authority *authority, const struct kw_caller *caller,
@@ -119,10 +123,10 @@ KW_ERR kw_authority_tenant_close(struct kw_authority *authority, const struct kw
                                  const char *tenant, uint32_t window_days, struct kw_error *err);
 
 KW_ERR kw_authority_tenant_get(struct kw_authority *authority, const struct kw_caller *caller,
-                               const char *tenant, struct kw_tenant_row *out,
-                               struct kw_error *err);
+                               const char *tenant, struct kw_tenant_row *out, struct kw_error *err);
 
-/* ---- Keys ------------------------------------------------------------------------------------- */
+/* ---- Keys -------------------------------------------------------------------------------------
+ */
 
 /* Makes the next version current; the one before is deactivated: it opens, and protects no more. */
 KW_ERR kw_authority_key_rotate(struct kw_authority *authority, const struct kw_caller *caller,
@@ -133,8 +137,8 @@ KW_ERR kw_authority_key_disable(struct kw_authority *authority, const struct kw_
                                 const char *tenant, const char *region, struct kw_error *err);
 KW_ERR kw_authority_key_enable(struct kw_authority *authority, const struct kw_caller *caller,
                                const char *tenant, const char *region, struct kw_error *err);
-/* From now on nothing opens; after window_days (7 to 90; 0: the default) the scheduler destroys every
- * copy of every version. Cancelling brings back the state from before. */
+/* From now on nothing opens; after window_days (7 to 90; 0: the default) the scheduler destroys
+ * every copy of every version. Cancelling brings back the state from before. */
 KW_ERR kw_authority_key_schedule_destroy(struct kw_authority *authority,
                                          const struct kw_caller *caller, const char *tenant,
                                          const char *region, uint32_t window_days,
@@ -147,7 +151,8 @@ KW_ERR kw_authority_key_get(struct kw_authority *authority, const struct kw_call
                             const char *tenant, const char *region, struct kw_key_row *out,
                             struct kw_error *err);
 
-/* ---- Access tokens ---------------------------------------------------------------------------- */
+/* ---- Access tokens ----------------------------------------------------------------------------
+ */
 
 enum { KW_TOKEN_TEXT_SIZE = 128 };
 
@@ -163,9 +168,10 @@ KW_ERR kw_authority_token_revoke(struct kw_authority *authority, const struct kw
 KW_ERR kw_authority_token_check(struct kw_authority *authority, struct kw_bytes text,
                                 struct kw_token_row *out, struct kw_error *err);
 
-/* ---- What else the layers above need ---------------------------------------------------------- */
+/* ---- What else the layers above need ----------------------------------------------------------
+ */
 
-struct kw_store *kw_authority_store(struct kw_authority *authority);   /* for lists */
+struct kw_store *kw_authority_store(struct kw_authority *authority); /* for lists */
 struct kw_ledger *kw_authority_ledger(struct kw_authority *authority);
 struct kw_keyring_stats kw_authority_keyring_stats(struct kw_authority *authority);
 /* Drops every unwrapped key from memory. */
@@ -180,12 +186,12 @@ size_t kw_authority_region_count(const struct kw_authority *authority);
 const struct kw_region *kw_authority_region_at(const struct kw_authority *authority, size_t i);
 
 /* Records an event of a layer above (a certificate issued, a refused log-in) and waits for it. */
-struct kw_event;
 KW_ERR kw_authority_record(struct kw_authority *authority, const struct kw_event *event,
                            struct kw_error *err);
 
-/* One round of the scheduler: due destructions, due rotations, usage counters, expired keyring
- * entries. With options.background a thread calls it every second. */
+/* One round of the scheduler: due destructions, rotation of versions that have come half-way to
+ * their use limit, usage counters, expired keyring entries. With options.background a thread calls
+ * it every second. */
 KW_ERR kw_authority_tick(struct kw_authority *authority, struct kw_error *err);
 
 struct kw_authority_stats {

@@ -133,7 +133,8 @@ static void put_in(struct kw_shard *shard, struct kw_keyring_entry *entry,
     }
 }
 
-/* A load failed for now: an entry that has not reached its hard limit serves for a little longer. */
+/* A load failed for now: an entry that has not reached its hard limit serves for a little longer.
+ */
 static struct kw_keyring_entry *outlive(struct kw_keyring *ring, struct kw_shard *shard,
                                         uint64_t reference, uint32_t version)
 {
@@ -145,8 +146,8 @@ static struct kw_keyring_entry *outlive(struct kw_keyring *ring, struct kw_shard
     return kw_keyring_hold(entry);
 }
 
-/* The leader's part: loads until no drop came in between, and puts the answer in. Lock held at the call
- * and at the return, not while loading. */
+/* The leader's part: loads until no drop came in between, and puts the answer in. Lock held at the
+ * call and at the return, not while loading. */
 static kw_code lead(struct kw_keyring *ring, struct kw_shard *shard, struct kw_flight *flight,
                     struct kw_keyring_entry **chain)
 {
@@ -200,8 +201,8 @@ static kw_code flight_leave(struct kw_keyring *ring, struct kw_flight *flight,
 }
 
 static kw_code fly(struct kw_keyring *ring, struct kw_shard *shard, uint64_t reference,
-                   uint32_t version, struct kw_keyring_entry **out,
-                   struct kw_keyring_entry **chain, struct kw_error *err)
+                   uint32_t version, struct kw_keyring_entry **out, struct kw_keyring_entry **chain,
+                   struct kw_error *err)
 {
     struct kw_flight *flight = kw_shard_flight(shard, reference, version);
     if (flight != NULL) {
@@ -289,9 +290,11 @@ static void collect_shard(struct kw_keyring *ring, struct kw_shard *shard)
     int64_t since_ms = shard->collected_ms;
     shard->collected_ms = now_ms;
     size_t count = 0;
-    for (struct kw_keyring_entry *e = shard->newest; e != NULL && e->used_ms >= since_ms; e = e->older)
+    for (struct kw_keyring_entry *e = shard->newest; e != NULL && e->used_ms >= since_ms;
+         e = e->older)
         count++;
-    struct kw_keyring_entry **used = count == 0 ? NULL : calloc(count, sizeof(struct kw_keyring_entry *));
+    struct kw_keyring_entry **used =
+        count == 0 ? NULL : calloc(count, sizeof(struct kw_keyring_entry *));
     size_t held = 0;
     for (struct kw_keyring_entry *e = shard->newest; used != NULL && held < count; e = e->older)
         used[held++] = kw_keyring_hold(e);

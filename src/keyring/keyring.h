@@ -1,15 +1,15 @@
 /* The keyring: unwrapped tenant key versions in secret memory, bounded in bytes and in time.
  *
  * One entry a key version, found by key reference and version. An entry carries what the data plane
- * must know to decide (states, tenant, region) as it stood in the store when the entry was loaded. It is
- * immutable but for counters and derived wrapping keys, and counted: a holder keeps it alive.
+ * must know to decide (states, tenant, region) as it stood in the store when the entry was loaded.
+ * It is immutable but for counters and derived wrapping keys, and counted: a holder keeps it alive.
  *
- * Revocation: kw_keyring_drop() takes a key's entries out and marks those still held as dead. A holder
- * asks kw_keyring_live() last of all, before it lets anything out. A load that began before a drop never
- * puts its stale answer into the ring (generation check).
+ * Revocation: kw_keyring_drop() takes a key's entries out and marks those still held as dead. A
+ * holder asks kw_keyring_live() last of all, before it lets anything out. A load that began before
+ * a drop never puts its stale answer into the ring (generation check).
  *
- * A miss is loaded by one caller while others wait for its answer (single flight). Least recently used
- * entries leave when the bytes are used up. Thread-safe. */
+ * A miss is loaded by one caller while others wait for its answer (single flight). Least recently
+ * used entries leave when the bytes are used up. Thread-safe. */
 #ifndef KW_KEYRING_KEYRING_H
 #define KW_KEYRING_KEYRING_H
 
@@ -30,25 +30,25 @@ struct kw_keyring_facts {
     char tenant[KW_KEYRING_TENANT_SIZE];
     char region[KW_KEYRING_REGION_SIZE];
     uint8_t suite;
-    uint8_t tenant_state;   /* enum kw_tenant_state */
-    uint8_t key_state;      /* enum kw_key_state */
-    uint8_t version_state;  /* enum kw_key_state */
+    uint8_t tenant_state;  /* enum kw_tenant_state */
+    uint8_t key_state;     /* enum kw_key_state */
+    uint8_t version_state; /* enum kw_key_state */
     uint64_t epoch;
-    uint64_t wraps_before;  /* the store's counter when loaded */
+    uint64_t wraps_before; /* the store's counter when loaded */
 };
 
 struct kw_keyring_entry; /* see the accessors below */
 struct kw_keyring;
 
 struct kw_keyring_options {
-    size_t bytes_max;      /* of entries and their secrets; 0: 64 MiB */
-    int64_t ttl_ms;        /* an entry older than this is loaded anew; 0: 300 s */
-    int64_t hard_ttl_ms;   /* if loading anew fails retryably, the old one serves until this age;
-                              0: the same as ttl_ms */
-    /* Reads facts and key (32 bytes, allocated by it) of reference/version. Called without locks, one
-     * call at a time for each version. */
-    KW_ERR (*load)(void *arg, struct kw_keyring_facts *facts, struct kw_secret *key,
-                   struct kw_error *err);
+    size_t bytes_max;    /* of entries and their secrets; 0: 64 MiB */
+    int64_t ttl_ms;      /* an entry older than this is loaded anew; 0: 300 s */
+    int64_t hard_ttl_ms; /* if loading anew fails retryably, the old one serves until this age;
+                            0: the same as ttl_ms */
+    /* Reads facts and key (32 bytes, allocated by it) of reference/version. Called without locks,
+     * one call at a time for each version. */
+    KW_ERR (*load)
+    (void *arg, struct kw_keyring_facts *facts, struct kw_secret *key, struct kw_error *err);
     /* Told how often an entry was used since it was last told; from kw_keyring_collect and when an
      * entry leaves. No locks of the ring are held. */
     void (*used)(void *arg, const struct kw_keyring_facts *facts, uint64_t wraps, uint64_t unwraps);
@@ -89,15 +89,15 @@ KW_ERR kw_keyring_derived(struct kw_keyring_entry *entry, uint64_t tag,
                                            struct kw_secret *out, struct kw_error *err),
                           void *arg, uint8_t out[KW_KEYRING_KEY_SIZE], struct kw_error *err);
 
-/* Where the current version of a tenant's key in a region was last found: a hint, to be checked against
- * the entry's facts. False if none is known. */
+/* Where the current version of a tenant's key in a region was last found: a hint, to be checked
+ * against the entry's facts. False if none is known. */
 bool kw_keyring_hint_get(struct kw_keyring *ring, const char *tenant, const char *region,
                          uint64_t *reference, uint32_t *version);
 void kw_keyring_hint_put(struct kw_keyring *ring, const char *tenant, const char *region,
                          uint64_t reference, uint32_t version);
 
-/* Drops every version of one key, or all keys (flush). When it returns no find or get gives out an entry
- * from before, and those held are dead. */
+/* Drops every version of one key, or all keys (flush). When it returns no find or get gives out an
+ * entry from before, and those held are dead. */
 void kw_keyring_drop(struct kw_keyring *ring, uint64_t reference);
 void kw_keyring_flush(struct kw_keyring *ring);
 
@@ -109,7 +109,7 @@ struct kw_keyring_stats {
     uint64_t bytes;
     uint64_t hits;
     uint64_t misses;
-    uint64_t loads;       /* calls of load() */
+    uint64_t loads; /* calls of load() */
     uint64_t load_failures;
     uint64_t evictions;
     uint64_t drops;

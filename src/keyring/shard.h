@@ -1,5 +1,5 @@
-/* Inside the keyring: a shard, that is a hash table with its list by last use, one lock, and the loads
- * that are under way. Every function here wants the shard's lock held. */
+/* Inside the keyring: a shard, that is a hash table with its list by last use, one lock, and the
+ * loads that are under way. Every function here wants the shard's lock held. */
 #ifndef KW_KEYRING_SHARD_H
 #define KW_KEYRING_SHARD_H
 
@@ -42,8 +42,8 @@ struct kw_keyring_entry *kw_shard_find_any(const struct kw_shard *shard, uint64_
 void kw_shard_touch(struct kw_shard *shard, struct kw_keyring_entry *entry, int64_t now_ms);
 void kw_shard_insert(struct kw_shard *shard, struct kw_keyring_entry *entry, int64_t now_ms);
 
-/* Takes an entry out of the table and the list; the ring's hold passes to the caller, who chains it by
- * hash_next. */
+/* Takes an entry out of the table and the list; the ring's hold passes to the caller, who chains it
+ * by hash_next. */
 void kw_shard_remove(struct kw_shard *shard, struct kw_keyring_entry *entry);
 
 struct kw_flight *kw_shard_flight(const struct kw_shard *shard, uint64_t reference,

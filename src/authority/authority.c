@@ -1,0 +1,154 @@
+#include "authority/internal.h"
+
+#include "authority/change.h"
+#include "base/names.h"
+
+static KW_ERR copy_regions(struct kw_authority *authority,
+                           const struct kw_authority_options *options, struct kw_error *err)
+{
+    if (options->region_count == 0 || options->region_count > KW_REGIONS_MAX)
+        return kw_fail(err, KW_BAD_CONFIG, "1 to %d regions are needed", KW_REGIONS_MAX);
+    for (size_t i = 0; i < options->region_count; i++) {
+        KW_TRY(kw_region_name_check(options->regions[i].name, err));
+        if (kw_authority_region(authority, options->regions[i].name) != NULL)
+            return kw_fail(err, KW_BAD_CONFIG, "region '%s' is configured twice",
+                           options->regions[i].name);
+        authority->regions[authority->region_count++] = options->regions[i];
+    }
+    return KW_OK;
+}
+
+static KW_ERR make_ring(struct kw_authority *authority, const struct kw_authority_options *options,
+                        struct kw_error *err)
+{
+    struct kw_keyring_options ring = {.bytes_max = options->keyring_bytes,
+                                      .ttl_ms = options->keyring_ttl_ms,
+                                      .hard_ttl_ms = options->keyring_hard_ttl_ms,
+                                      .load = kw_version_load,
+                                      .used = kw_usage_add,
+                                      .arg = authority};
+    return kw_keyring_new(&ring, &authority->ring, err);
+}
+
+static void init_locks(struct kw_authority *authority)
+{
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_mutex_init(&authority->usage_lock, NULL);
+    pthread_mutex_init(&authority->token_lock, NULL);
+    pthread_mutex_init(&authority->stop_lock, NULL);
+    pthread_cond_init(&authority->stop_signal, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+}
+
+KW_ERR kw_authority_new(const struct kw_authority_options *options, struct kw_authority **out,
+                        struct kw_error *err)
+{
+    KW_TRY(kw_window_check(options->window_days, err));
+    KW_AUTO_PTR(kw_authority) authority = calloc(1, sizeof *authority);
+    if (authority == NULL)
+        return kw_fail_code(err, KW_NO_MEMORY);
+    init_locks(authority);
+    authority->store = options->store;
+    authority->ledger = options->ledger;
+    authority->window_days = options->window_days != 0 ? options->window_days : 7;
+    authority->wraps_limit =
+        options->wraps_limit != 0 ? options->wraps_limit : kw_suite_nonce_limit(kw_suite_default());
+    KW_TRY(copy_regions(authority, options, err));
+    KW_TRY(kw_classes_init(authority, options->classes, options->class_count, err));
+    KW_TRY(make_ring(authority, options, err));
+    if (options->background)
+        KW_TRY(kw_scheduler_start(authority, err));
+    *out = authority;
+    authority = NULL;
+    return KW_OK;
+}
+
+/* The ring's last report goes into the usage list, which is written out before it is freed. */
+void kw_authority_free(struct kw_authority *authority)
+{
+    if (authority == NULL)
+        return;
+    struct kw_error lost; /* counters of the last second: they may lag, see store.h */
+    kw_scheduler_stop(authority);
+    if (authority->ring != NULL) {
+        kw_keyring_free(authority->ring);
+        (void)!kw_usage_flush(authority, &lost);
+    }
+    pthread_cond_destroy(&authority->stop_signal);
+    pthread_mutex_destroy(&authority->stop_lock);
+    pthread_mutex_destroy(&authority->token_lock);
+    pthread_mutex_destroy(&authority->usage_lock);
+    free(authority->usage);
+    free(authority);
+}
+
+struct kw_store *kw_authority_store(struct kw_authority *authority)
+{
+    return authority->store;
+}
+
+struct kw_ledger *kw_authority_ledger(struct kw_authority *authority)
+{
+    return authority->ledger;
+}
+
+struct kw_keyring_stats kw_authority_keyring_stats(struct kw_authority *authority)
+{
+    return kw_keyring_stats(authority->ring);
+}
+
+const struct kw_region *kw_authority_region(const struct kw_authority *authority, const char *name)
+{
+    for (size_t i = 0; i < authority->region_count; i++)
+        if (strcmp(authority->regions[i].name, name) == 0)
+            return &authority->regions[i];
+    return NULL;
+}
+
+size_t kw_authority_region_count(const struct kw_authority *authority)
+{
+    return authority->region_count;
+}
+
+const struct kw_region *kw_authority_region_at(const struct kw_authority *authority, size_t i)
+{
+    return i < authority->region_count ? &authority->regions[i] : NULL;
+}
+
+static KW_ERR apply_nothing(struct kw_change *change, struct kw_error *err)
+{
+    KW_UNUSED(change);
+    KW_UNUSED(err);
+    return KW_OK;
+}
+
+/* The ring is emptied first: whatever becomes of the record, the keys are gone. */
+KW_ERR kw_authority_flush(struct kw_authority *authority, const struct kw_caller *caller,
+                          struct kw_error *err)
+{
+    struct kw_change change = {.authority = authority,
+                               .caller = caller,
+                               .operation = "FlushKeyring",
+                               .activity = KW_ACTIVITY_OTHER,
+                               .right = KW_RIGHT_MANAGE_KEYS,
+                               .apply = apply_nothing};
+    if ((caller->rights & KW_RIGHT_MANAGE_KEYS) != 0)
+        kw_keyring_flush(authority->ring);
+    return kw_change_run(&change, err);
+}
+
+struct kw_authority_stats kw_authority_stats(struct kw_authority *authority)
+{
+    return (struct kw_authority_stats){
+        .generated = atomic_load(&authority->generated),
+        .unwrapped = atomic_load(&authority->unwrapped),
+        .rewrapped = atomic_load(&authority->rewrapped),
+        .refused = atomic_load(&authority->refused),
+        .destroyed_keys = atomic_load(&authority->destroyed_keys),
+        .rotated_keys = atomic_load(&authority->rotated_keys),
+        .tick_failures = atomic_load(&authority->tick_failures),
+        .last_tick = (kw_code)atomic_load(&authority->last_tick),
+    };
+}

@@ -1,0 +1,63 @@
+/* A batch as a thing: its memory, and what may be taken out of it when. */
+#include "authority/datakey_internal.h"
+
+KW_ERR kw_dk_batch_init(struct kw_dk_batch *batch, enum kw_dk_op op, size_t count,
+                        struct kw_error *err)
+{
+    if (count == 0 || count > KW_DK_BATCH_MAX)
+        return kw_fail(err, KW_TOO_LARGE, "a batch has 1 to %d items, not %zu", KW_DK_BATCH_MAX,
+                       count);
+    KW_AUTO(kw_dk_batch) fresh = {.op = op, .count = count};
+    fresh.items = calloc(count, sizeof *fresh.items);
+    fresh.held = calloc(2 * count, sizeof(struct kw_keyring_entry *));
+    if (fresh.items == NULL || fresh.held == NULL)
+        return kw_fail_code(err, KW_NO_MEMORY);
+    KW_TRY(kw_secret_alloc(&fresh.keys, (count + 1) * KW_DK_SIZE, err));
+    *batch = fresh;
+    fresh = (struct kw_dk_batch){.op = op};
+    return KW_OK;
+}
+
+void kw_dk_let_go(struct kw_dk_batch *batch)
+{
+    for (size_t i = 0; i < batch->held_count; i++)
+        kw_keyring_release(batch->authority->ring, batch->held[i]);
+    batch->held_count = 0;
+}
+
+void kw_dk_batch_wipe(struct kw_dk_batch *batch)
+{
+    kw_dk_let_go(batch);
+    kw_secret_wipe(&batch->keys);
+    kw_ledger_batch_wipe(&batch->entries);
+    free(batch->items);
+    free(batch->held);
+    batch->items = NULL;
+    batch->held = NULL;
+    batch->count = 0;
+}
+
+void kw_dk_explain(const struct kw_dk_item *item, struct kw_error *err)
+{
+    kw_fail_code(err, item->code);
+}
+
+static bool still_live(const struct kw_dk_batch *batch, const struct kw_dk_item *item)
+{
+    return kw_keyring_live(batch->held[item->entry]) && kw_keyring_live(batch->held[item->current]);
+}
+
+KW_ERR kw_dk_key(struct kw_dk_batch *batch, size_t i, const uint8_t **out, struct kw_error *err)
+{
+    if (!batch->released || i >= batch->count || batch->op == KW_DK_REWRAP)
+        return kw_fail(err, KW_INTERNAL, "a data key was asked for before it was recorded");
+    struct kw_dk_item *item = &batch->items[i];
+    if (item->code == KW_OK && !still_live(batch, item))
+        item->code = KW_KEY_SUSPENDED;
+    if (item->code != KW_OK) {
+        kw_dk_explain(item, err);
+        return item->code;
+    }
+    *out = batch->keys.data + i * KW_DK_SIZE;
+    return KW_OK;
+}

@@ -1,0 +1,107 @@
+/* Inside the authority: its state, and what its parts offer each other. */
+#ifndef KW_AUTHORITY_INTERNAL_H
+#define KW_AUTHORITY_INTERNAL_H
+
+#include "authority/authority.h"
+#include "envelope/wrap.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+enum { KW_TOKEN_CACHE = 256 };
+
+struct kw_data_class {
+    char name[KW_CLASS_MAX + 1];
+    uint8_t tag[KW_CLASS_TAG_SIZE];
+};
+
+/* Uses of a version that the store has not been told of yet. */
+struct kw_usage {
+    uint64_t reference;
+    uint32_t version;
+    uint64_t wraps;
+    uint64_t unwraps;
+};
+
+struct kw_authority {
+    struct kw_store *store;
+    struct kw_ledger *ledger;
+    struct kw_keyring *ring;
+    struct kw_region regions[KW_REGIONS_MAX];
+    size_t region_count;
+    struct kw_data_class classes[KW_CLASSES_MAX];
+    size_t class_count;
+    uint32_t window_days;
+    uint64_t wraps_limit;
+
+    pthread_mutex_t usage_lock;
+    struct kw_usage *usage; /* grown as needed; emptied by each tick */
+    size_t usage_count, usage_capacity;
+    uint64_t rotate_soon[64]; /* keys past half of their limit, under usage_lock */
+    size_t rotate_soon_count;
+
+    pthread_mutex_t token_lock;
+    struct {
+        struct kw_token_row row;
+        int64_t checked_ms; /* 0: free */
+    } tokens[KW_TOKEN_CACHE];
+
+    pthread_t scheduler;
+    bool background;
+    pthread_mutex_t stop_lock;
+    pthread_cond_t stop_signal;
+    bool stopping;
+
+    atomic_uint_fast64_t generated, unwrapped, rewrapped, refused, destroyed_keys, rotated_keys;
+    atomic_uint_fast64_t tick_failures;
+    atomic_int last_tick;
+};
+
+/* gate.c: may a key in these states be used? KW_OK, or the refusal that names the state. */
+kw_code kw_gate_key(enum kw_tenant_state tenant, enum kw_key_state key);
+kw_code kw_gate_version(enum kw_key_state version, bool protect);
+
+/* roles.c: KW_FORBIDDEN unless the caller has the right, and tenant (if not NULL) is in its scope.
+ */
+KW_ERR kw_caller_check(const struct kw_caller *caller, enum kw_right right, const char *tenant,
+                       struct kw_error *err);
+
+/* classes.c */
+const struct kw_data_class *kw_class_by_tag(const struct kw_authority *authority,
+                                            const uint8_t tag[KW_CLASS_TAG_SIZE]);
+const struct kw_data_class *kw_class_by_name(const struct kw_authority *authority,
+                                             const char *name);
+KW_ERR kw_classes_init(struct kw_authority *authority, const char *const *names, size_t count,
+                       struct kw_error *err);
+
+/* version.c: a fresh version's rows, wrapped by the region's providers, written inside the
+ * transaction; and the keyring's loader. */
+KW_ERR kw_version_make(struct kw_authority *authority, const struct kw_key_row *key,
+                       uint32_t version, struct kw_error *err);
+KW_ERR kw_version_load(void *arg, struct kw_keyring_facts *facts, struct kw_secret *key,
+                       struct kw_error *err);
+
+/* usage.c */
+void kw_usage_add(void *arg, const struct kw_keyring_facts *facts, uint64_t wraps,
+                  uint64_t unwraps);
+KW_ERR kw_usage_flush(struct kw_authority *authority, struct kw_error *err);
+/* Marks the key for early rotation. */
+void kw_usage_rotate_soon(struct kw_authority *authority, uint64_t reference);
+
+/* key.c: for the scheduler. */
+KW_ERR kw_key_destroy_due(struct kw_authority *authority, uint64_t reference, struct kw_error *err);
+KW_ERR kw_key_rotate_worn(struct kw_authority *authority, uint64_t reference, struct kw_error *err);
+/* key.c: for tenant.c, inside a transaction. */
+KW_ERR kw_key_add(struct kw_authority *authority, const char *tenant, const char *region,
+                  uint8_t suite, uint64_t *reference, struct kw_error *err);
+int64_t kw_window_end(const struct kw_authority *authority, uint32_t window_days);
+KW_ERR kw_window_check(uint32_t window_days, struct kw_error *err);
+
+/* token.c */
+void kw_token_forget(struct kw_authority *authority, const char *id);
+
+/* scheduler.c */
+KW_ERR kw_scheduler_start(struct kw_authority *authority, struct kw_error *err);
+void kw_scheduler_stop(struct kw_authority *authority);
+
+#endif

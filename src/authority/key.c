@@ -1,0 +1,292 @@
+/* What is done to a tenant key as a whole: rotate, disable, enable, schedule and cancel
+ * destruction, destroy. Each is a change (change.h) whose apply() moves one row from one state to
+ * the next. */
+#include "authority/change.h"
+
+#include "base/clock.h"
+#include "crypto/random.h"
+
+enum { WINDOW_MIN_DAYS = 7, WINDOW_MAX_DAYS = 90 };
+static const int64_t day_ms = 24LL * 3600 * 1000;
+
+KW_ERR kw_window_check(uint32_t window_days, struct kw_error *err)
+{
+    if (window_days != 0 && (window_days < WINDOW_MIN_DAYS || window_days > WINDOW_MAX_DAYS))
+        return kw_fail(err, KW_USAGE, "the window is %u days: it must be %d to %d", window_days,
+                       WINDOW_MIN_DAYS, WINDOW_MAX_DAYS);
+    return KW_OK;
+}
+
+int64_t kw_window_end(const struct kw_authority *authority, uint32_t window_days)
+{
+    uint32_t days = window_days != 0 ? window_days : authority->window_days;
+    return kw_clock_wall_ms() + days * day_ms;
+}
+
+/* References are random and not 0: 64 bits, checked against those there are by the store. */
+static uint64_t fresh_reference(void)
+{
+    uint8_t bytes[8];
+    uint64_t reference = 0;
+    while (reference == 0) {
+        kw_random(bytes, sizeof bytes);
+        reference = kw_get_u64(bytes);
+    }
+    return reference;
+}
+
+KW_ERR kw_key_add(struct kw_authority *authority, const char *tenant, const char *region,
+                  uint8_t suite, uint64_t *reference, struct kw_error *err)
+{
+    if (kw_authority_region(authority, region) == NULL)
+        return kw_fail(err, KW_UNKNOWN_REGION,
+                       "region '%.16s' is not configured: add it to 'regions'", region);
+    struct kw_key_row key = {.reference = fresh_reference(),
+                             .state = KW_KEY_IS_ACTIVE,
+                             .state_before = KW_KEY_IS_ACTIVE,
+                             .tenant_state = KW_TENANT_IS_ACTIVE,
+                             .suite = suite != 0 ? suite : kw_suite_id(kw_suite_default()),
+                             .custody = "managed",
+                             .current_version = 1,
+                             .created_ms = kw_clock_wall_ms(),
+                             .epoch = 1};
+    snprintf(key.tenant, sizeof key.tenant, "%s", tenant);
+    snprintf(key.region, sizeof key.region, "%s", region);
+    KW_TRY(kw_store_key_add(authority->store, &key, err));
+    KW_TRY(kw_version_make(authority, &key, 1, err));
+    *reference = key.reference;
+    return KW_OK;
+}
+
+/* Reads the key of a change and notes it for the event and the keyring. */
+static KW_ERR get_key(struct kw_change *change, struct kw_key_row *key, struct kw_error *err)
+{
+    KW_TRY(kw_store_key_get(change->authority->store, change->tenant, change->region, key, err));
+    change->reference = key->reference;
+    change->version = key->current_version;
+    kw_change_drop(change, key->reference);
+    return KW_OK;
+}
+
+static KW_ERR put_state(struct kw_change *change, struct kw_key_row *key, enum kw_key_state state,
+                        struct kw_error *err)
+{
+    key->state = state;
+    key->epoch++;
+    return kw_store_key_set(change->authority->store, key, err);
+}
+
+static struct kw_change key_change(struct kw_authority *authority, const struct kw_caller *caller,
+                                   const char *tenant, const char *region)
+{
+    return (struct kw_change){.authority = authority,
+                              .caller = caller,
+                              .activity = KW_ACTIVITY_UPDATE,
+                              .right = KW_RIGHT_MANAGE_KEYS,
+                              .tenant = tenant,
+                              .region = region};
+}
+
+/* ---- Rotation ---------------------------------------------------------------------------------
+ */
+
+static KW_ERR deactivate(struct kw_authority *authority, const struct kw_key_row *key,
+                         struct kw_error *err)
+{
+    struct kw_version_row old;
+    KW_TRY(kw_store_version_get(authority->store, key->reference, key->current_version, &old, err));
+    if (old.state != KW_KEY_IS_ACTIVE)
+        return KW_OK; /* compromised: stays what it is */
+    old.state = KW_KEY_IS_DEACTIVATED;
+    old.deactivated_ms = kw_clock_wall_ms();
+    return kw_store_version_set(authority->store, &old, err);
+}
+
+static KW_ERR apply_rotate(struct kw_change *change, struct kw_error *err)
+{
+    struct kw_key_row key;
+    KW_TRY(get_key(change, &key, err));
+    kw_code gate = kw_gate_key(key.tenant_state, key.state);
+    if (gate != KW_OK)
+        return kw_fail_code(err, gate);
+    if (key.current_version == UINT32_MAX)
+        return kw_fail(err, KW_STATE_CONFLICT, "the key has no version numbers left");
+    KW_TRY(deactivate(change->authority, &key, err));
+    KW_TRY(kw_version_make(change->authority, &key, key.current_version + 1, err));
+    key.current_version++;
+    KW_TRY(put_state(change, &key, key.state, err));
+    change->version = key.current_version;
+    kw_buf_printf(&change->detail, "{\"previous_version\":%u}", key.current_version - 1);
+    *(uint32_t *)change->arg = key.current_version;
+    return kw_buf_status(&change->detail, err);
+}
+
+KW_ERR kw_authority_key_rotate(struct kw_authority *authority, const struct kw_caller *caller,
+                               const char *tenant, const char *region, uint32_t *new_version,
+                               struct kw_error *err)
+{
+    uint32_t version = 0;
+    struct kw_change change = key_change(authority, caller, tenant, region);
+    change.operation = "RotateKey";
+    change.apply = apply_rotate;
+    change.arg = &version;
+    KW_TRY(kw_change_run(&change, err));
+    atomic_fetch_add(&authority->rotated_keys, 1);
+    if (new_version != NULL)
+        *new_version = version;
+    return KW_OK;
+}
+
+KW_ERR kw_key_rotate_worn(struct kw_authority *authority, uint64_t reference, struct kw_error *err)
+{
+    struct kw_key_row key;
+    struct kw_version_row version;
+    KW_TRY(kw_store_key_by_reference(authority->store, reference, &key, err));
+    KW_TRY(kw_store_version_get(authority->store, reference, key.current_version, &version, err));
+    if (version.wraps < authority->wraps_limit / 2)
+        return KW_OK; /* somebody has rotated it already */
+    return kw_authority_key_rotate(authority, &kw_caller_system, key.tenant, key.region, NULL, err);
+}
+
+/* ---- Disable and enable -----------------------------------------------------------------------
+ */
+
+static KW_ERR apply_switch(struct kw_change *change, struct kw_error *err)
+{
+    const enum kw_key_state *wanted = change->arg;
+    struct kw_key_row key;
+    KW_TRY(get_key(change, &key, err));
+    if (key.state != KW_KEY_IS_ACTIVE && key.state != KW_KEY_IS_SUSPENDED)
+        return kw_fail(err, KW_STATE_CONFLICT, "the key is %s", kw_key_state_name(key.state));
+    return put_state(change, &key, *wanted, err);
+}
+
+static KW_ERR switch_key(struct kw_change *change, const char *operation, enum kw_key_state state,
+                         struct kw_error *err)
+{
+    change->operation = operation;
+    change->apply = apply_switch;
+    change->arg = &state;
+    return kw_change_run(change, err);
+}
+
+KW_ERR kw_authority_key_disable(struct kw_authority *authority, const struct kw_caller *caller,
+                                const char *tenant, const char *region, struct kw_error *err)
+{
+    struct kw_change change = key_change(authority, caller, tenant, region);
+    return switch_key(&change, "DisableKey", KW_KEY_IS_SUSPENDED, err);
+}
+
+KW_ERR kw_authority_key_enable(struct kw_authority *authority, const struct kw_caller *caller,
+                               const char *tenant, const char *region, struct kw_error *err)
+{
+    struct kw_change change = key_change(authority, caller, tenant, region);
+    return switch_key(&change, "EnableKey", KW_KEY_IS_ACTIVE, err);
+}
+
+/* ---- Destruction ------------------------------------------------------------------------------
+ */
+
+static KW_ERR apply_schedule(struct kw_change *change, struct kw_error *err)
+{
+    const int64_t *destroy_at_ms = change->arg;
+    char when[KW_TIME_TEXT_SIZE];
+    struct kw_key_row key;
+    KW_TRY(get_key(change, &key, err));
+    if (key.state != KW_KEY_IS_ACTIVE && key.state != KW_KEY_IS_SUSPENDED)
+        return kw_fail(err, KW_STATE_CONFLICT, "the key is %s", kw_key_state_name(key.state));
+    key.state_before = key.state;
+    key.destroy_at_ms = *destroy_at_ms;
+    kw_buf_printf(&change->detail, "{\"destroy_at\":\"%s\"}", kw_time_text(*destroy_at_ms, when));
+    KW_TRY(kw_buf_status(&change->detail, err));
+    return put_state(change, &key, KW_KEY_IS_PENDING, err);
+}
+
+KW_ERR kw_authority_key_schedule_destroy(struct kw_authority *authority,
+                                         const struct kw_caller *caller, const char *tenant,
+                                         const char *region, uint32_t window_days,
+                                         int64_t *destroy_at_ms, struct kw_error *err)
+{
+    KW_TRY(kw_window_check(window_days, err));
+    int64_t at_ms = kw_window_end(authority, window_days);
+    struct kw_change change = key_change(authority, caller, tenant, region);
+    change.operation = "ScheduleKeyDestruction";
+    change.apply = apply_schedule;
+    change.arg = &at_ms;
+    KW_TRY(kw_change_run(&change, err));
+    if (destroy_at_ms != NULL)
+        *destroy_at_ms = at_ms;
+    return KW_OK;
+}
+
+/* Until its last second: what is due but not yet destroyed can still be kept. */
+static KW_ERR apply_cancel(struct kw_change *change, struct kw_error *err)
+{
+    struct kw_key_row key;
+    KW_TRY(get_key(change, &key, err));
+    if (key.state != KW_KEY_IS_PENDING)
+        return kw_fail(err, KW_STATE_CONFLICT, "the key is %s: no destruction is scheduled",
+                       kw_key_state_name(key.state));
+    key.destroy_at_ms = 0;
+    return put_state(change, &key, key.state_before, err);
+}
+
+KW_ERR kw_authority_key_cancel_destroy(struct kw_authority *authority,
+                                       const struct kw_caller *caller, const char *tenant,
+                                       const char *region, struct kw_error *err)
+{
+    struct kw_change change = key_change(authority, caller, tenant, region);
+    change.operation = "CancelKeyDestruction";
+    change.apply = apply_cancel;
+    return kw_change_run(&change, err);
+}
+
+static KW_ERR destroy_versions(struct kw_authority *authority, const struct kw_key_row *key,
+                               struct kw_error *err)
+{
+    for (uint32_t v = 1; v <= key->current_version; v++) {
+        struct kw_version_row version;
+        KW_TRY(kw_store_version_get(authority->store, key->reference, v, &version, err));
+        version.state = KW_KEY_IS_DESTROYED;
+        KW_TRY(kw_store_version_set(authority->store, &version, err));
+    }
+    return KW_OK;
+}
+
+/* The row is read again inside the transaction: it may have been cancelled since it was listed. */
+static KW_ERR apply_destroy(struct kw_change *change, struct kw_error *err)
+{
+    struct kw_authority *authority = change->authority;
+    uint64_t copies = 0;
+    struct kw_key_row key;
+    KW_TRY(get_key(change, &key, err));
+    if (key.state != KW_KEY_IS_PENDING || key.destroy_at_ms > kw_clock_wall_ms())
+        return kw_fail(err, KW_STATE_CONFLICT, "the destruction was cancelled or put off");
+    KW_TRY(destroy_versions(authority, &key, err));
+    KW_TRY(kw_store_copies_destroy(authority->store, key.reference, 0, &copies, err));
+    KW_TRY(put_state(change, &key, KW_KEY_IS_DESTROYED, err));
+    kw_buf_printf(&change->detail, "{\"versions\":%u,\"copies_destroyed\":%llu}",
+                  key.current_version, (unsigned long long)copies);
+    return kw_buf_status(&change->detail, err);
+}
+
+KW_ERR kw_key_destroy_due(struct kw_authority *authority, uint64_t reference, struct kw_error *err)
+{
+    struct kw_key_row key;
+    KW_TRY(kw_store_key_by_reference(authority->store, reference, &key, err));
+    struct kw_change change = key_change(authority, &kw_caller_system, key.tenant, key.region);
+    change.operation = "DestroyKey";
+    change.activity = KW_ACTIVITY_DELETE;
+    change.apply = apply_destroy;
+    KW_TRY(kw_change_run(&change, err));
+    atomic_fetch_add(&authority->destroyed_keys, 1);
+    return kw_store_purge(authority->store, err);
+}
+
+KW_ERR kw_authority_key_get(struct kw_authority *authority, const struct kw_caller *caller,
+                            const char *tenant, const char *region, struct kw_key_row *out,
+                            struct kw_error *err)
+{
+    KW_TRY(kw_caller_check(caller, KW_RIGHT_READ, tenant, err));
+    return kw_store_key_get(authority->store, tenant, region, out, err);
+}

@@ -1,0 +1,117 @@
+/* What happens by itself: one round a second. */
+#include "authority/internal.h"
+
+#include "base/clock.h"
+
+#include <errno.h>
+
+enum { ROUND_MAX = 100, PERIOD_MS = 1000 };
+
+struct due {
+    uint64_t references[ROUND_MAX];
+    size_t count;
+};
+
+static bool keep_due(void *arg, const struct kw_key_row *row)
+{
+    struct due *due = arg;
+    due->references[due->count++] = row->reference;
+    return due->count < ROUND_MAX;
+}
+
+/* One key's failure must not keep the others from their turn; the first one is reported. A key
+ * whose destruction was cancelled since it was listed is no failure. */
+static KW_ERR destroy_due(struct kw_authority *authority, struct kw_error *err)
+{
+    struct due due = {.count = 0};
+    kw_code first = KW_OK;
+    KW_TRY(kw_store_keys_due(authority->store, kw_clock_wall_ms(), ROUND_MAX, keep_due, &due, err));
+    for (size_t i = 0; i < due.count; i++) {
+        struct kw_error why = {0};
+        kw_code code = kw_key_destroy_due(authority, due.references[i], &why);
+        if (code != KW_OK && code != KW_STATE_CONFLICT && first == KW_OK)
+            first = kw_fail(err, code, "destruction: %s", why.text);
+    }
+    return first;
+}
+
+static KW_ERR rotate_worn(struct kw_authority *authority, struct kw_error *err)
+{
+    uint64_t worn[KW_COUNT(authority->rotate_soon)];
+    pthread_mutex_lock(&authority->usage_lock);
+    size_t count = authority->rotate_soon_count;
+    memcpy(worn, authority->rotate_soon, count * sizeof worn[0]);
+    authority->rotate_soon_count = 0;
+    pthread_mutex_unlock(&authority->usage_lock);
+    kw_code first = KW_OK;
+    for (size_t i = 0; i < count; i++) {
+        kw_code code = kw_key_rotate_worn(authority, worn[i], err);
+        if (code != KW_OK && first == KW_OK)
+            first = code;
+    }
+    return first;
+}
+
+/* Counters first: rotation looks at what the store knows of them. */
+static KW_ERR round_of_work(struct kw_authority *authority, struct kw_error *err)
+{
+    kw_keyring_collect(authority->ring);
+    kw_code usage = kw_usage_flush(authority, err);
+    kw_code worn = rotate_worn(authority, err);
+    kw_code due = destroy_due(authority, err);
+    return usage != KW_OK ? usage : worn != KW_OK ? worn : due;
+}
+
+KW_ERR kw_authority_tick(struct kw_authority *authority, struct kw_error *err)
+{
+    kw_code code = round_of_work(authority, err);
+    atomic_store(&authority->last_tick, (int)code);
+    if (code != KW_OK)
+        atomic_fetch_add(&authority->tick_failures, 1);
+    return code;
+}
+
+/* Waits for the period or the stop; true to go on. */
+static bool wait_for_turn(struct kw_authority *authority)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += PERIOD_MS / 1000;
+    pthread_mutex_lock(&authority->stop_lock);
+    int waited = 0;
+    while (!authority->stopping && waited != ETIMEDOUT)
+        waited = pthread_cond_timedwait(&authority->stop_signal, &authority->stop_lock, &until);
+    bool go_on = !authority->stopping;
+    pthread_mutex_unlock(&authority->stop_lock);
+    return go_on;
+}
+
+static void *schedule(void *arg)
+{
+    struct kw_authority *authority = arg;
+    struct kw_error ignored; /* kept as last_tick and in the metrics */
+    while (wait_for_turn(authority))
+        (void)!kw_authority_tick(authority, &ignored);
+    return NULL;
+}
+
+KW_ERR kw_scheduler_start(struct kw_authority *authority, struct kw_error *err)
+{
+    int rc = pthread_create(&authority->scheduler, NULL, schedule, authority);
+    if (rc != 0)
+        return kw_fail_errno(err, rc, "cannot start the scheduler");
+    authority->background = true;
+    return KW_OK;
+}
+
+void kw_scheduler_stop(struct kw_authority *authority)
+{
+    if (!authority->background)
+        return;
+    pthread_mutex_lock(&authority->stop_lock);
+    authority->stopping = true;
+    pthread_cond_signal(&authority->stop_signal);
+    pthread_mutex_unlock(&authority->stop_lock);
+    pthread_join(authority->scheduler, NULL);
+    authority->background = false;
+}
