@@ -44,6 +44,8 @@ static int on_value(llhttp_t *llhttp, const char *at, size_t len)
     struct kw_http_parser *parser = self(llhttp);
     if (parser->phase != KW_HTTP_PHASE_HEAD || parser->message->req.field_count == 0)
         return stop(llhttp, "trailers after a chunked body are not accepted");
+    if (len == 0)
+        return HPE_OK; /* at points at the next line then */
     size_t i = parser->message->req.field_count - 1;
     parser->message->fields[i].value = at;
     parser->value_lens[i] = len;
