@@ -11,8 +11,9 @@ struct kw_store {
     const struct kw_store_ops *ops;
     void *state;
     pthread_mutex_t writer;
-    _Atomic(const void *) owner; /* whose transaction it is: the address of a thread's own variable */
-    kw_code doomed;              /* why the transaction can no longer commit; the owner's */
+    _Atomic(const void *)
+        owner;      /* whose transaction it is: the address of a thread's own variable */
+    kw_code doomed; /* why the transaction can no longer commit; the owner's */
 };
 
 /* Does the calling thread hold the transaction? */

@@ -1,10 +1,10 @@
 /* What a store implements. Only the dispatcher (store.c, rows.c, lists.c) calls these.
  *
- * The dispatcher has checked names, lengths and ranges, holds the writer's place from begin to the end
- * of a transaction, calls the writing operations (begin to destroy) on that thread alone, never nested,
- * and never from within each(). Reading operations come from any thread at any time; inside says that
- * the caller holds the transaction and must see its own writes. Rows are those of store.h, by table.
- * Errors are those of store.h; out is untouched on failure. */
+ * The dispatcher has checked names, lengths and ranges, holds the writer's place from begin to the
+ * end of a transaction, calls the writing operations (begin to destroy) on that thread alone, never
+ * nested, and never from within each(). Reading operations come from any thread at any time; inside
+ * says that the caller holds the transaction and must see its own writes. Rows are those of
+ * store.h, by table. Errors are those of store.h; out is untouched on failure. */
 #ifndef KW_STORE_OPS_H
 #define KW_STORE_OPS_H
 
@@ -21,17 +21,17 @@ enum kw_store_table {
 
 /* How rows are looked for, and what stands in the query. Lists are in the order of their key. */
 enum kw_store_find {
-    KW_FIND_TENANT,     /* text[0] id */
-    KW_FIND_TENANTS,    /* text[0] <= id < text[1], limit */
-    KW_FIND_KEY,        /* text[0] tenant, text[1] region */
+    KW_FIND_TENANT,           /* text[0] id */
+    KW_FIND_TENANTS,          /* text[0] <= id < text[1], limit */
+    KW_FIND_KEY,              /* text[0] tenant, text[1] region */
     KW_FIND_KEY_BY_REFERENCE, /* reference */
-    KW_FIND_KEYS,       /* text[0] tenant */
-    KW_FIND_KEYS_DUE,   /* pending destruction by now_ms; oldest first; limit */
-    KW_FIND_VERSION,    /* reference, version */
-    KW_FIND_VERSIONS,   /* reference */
-    KW_FIND_COPIES,     /* reference, version */
-    KW_FIND_TOKEN,      /* text[0] id */
-    KW_FIND_TOKENS,     /* all */
+    KW_FIND_KEYS,             /* text[0] tenant */
+    KW_FIND_KEYS_DUE,         /* pending destruction by now_ms; oldest first; limit */
+    KW_FIND_VERSION,          /* reference, version */
+    KW_FIND_VERSIONS,         /* reference */
+    KW_FIND_COPIES,           /* reference, version */
+    KW_FIND_TOKEN,            /* text[0] id */
+    KW_FIND_TOKENS,           /* all */
     KW_FIND_COUNT,
 };
 
@@ -61,8 +61,7 @@ struct kw_store_ops {
     kw_code (*use)(void *state, const struct kw_version_row *added, struct kw_error *err);
     kw_code (*destroy)(void *state, uint64_t reference, uint32_t version, uint64_t *destroyed,
                        struct kw_error *err);
-    kw_code (*meta_put)(void *state, const char *name, struct kw_bytes value,
-                        struct kw_error *err);
+    kw_code (*meta_put)(void *state, const char *name, struct kw_bytes value, struct kw_error *err);
 
     /* each() row by row; no row is KW_OK. */
     kw_code (*find)(void *state, const struct kw_store_query *query, kw_store_each *each, void *arg,

@@ -45,6 +45,16 @@ static KW_ERR make_file(const char *path, struct kw_error *err)
     return code == KW_EXISTS ? KW_OK : code;
 }
 
+static off_t log_size(struct sq_store *store)
+{
+    char log[KW_PATH_SIZE + 8];
+    struct stat info;
+    snprintf(log, sizeof log, "%s-wal", store->path);
+    return stat(log, &info) == 0 ? info.st_size : 0;
+}
+
+/* Without a log the file is whole pages: SQLite would take the missing end of the last for zeros.
+ */
 static KW_ERR check_file(struct sq_store *store, bool create, struct kw_error *err)
 {
     struct stat info;
@@ -62,6 +72,8 @@ static KW_ERR check_file(struct sq_store *store, bool create, struct kw_error *e
         return kw_fail(err, KW_BAD_CONFIG, "%s is not a file", store->path);
     if (info.st_size == 0 && !create)
         return sq_damaged(store, "it is empty", err);
+    if (info.st_size % SQ_PAGE_SIZE != 0 && log_size(store) == 0)
+        return sq_damaged(store, "it is cut off", err);
     return KW_OK;
 }
 
@@ -69,10 +81,7 @@ static KW_ERR check_file(struct sq_store *store, bool create, struct kw_error *e
  * A reader elsewhere can prevent it; then the next commit tries. */
 static void tidy_log(struct sq_store *store)
 {
-    char log[KW_PATH_SIZE + 8];
-    struct stat info;
-    snprintf(log, sizeof log, "%s-wal", store->path);
-    if (stat(log, &info) == 0 && info.st_size > 0) {
+    if (log_size(store) > 0) {
         atomic_store(&store->to_purge, true);
         (void)!sq_purge(store, NULL);
     }

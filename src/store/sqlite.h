@@ -1,8 +1,8 @@
 /* Private to the SQLite store: connections, the table-driven binder, and errors.
  *
- * One connection writes, under the dispatcher's turn; a pool of others reads. Every connection belongs
- * to one thread at a time and keeps its prepared statements. Rows go in and out of SQLite by column
- * tables (sqlite_tables.c): no statement has code of its own. */
+ * One connection writes, under the dispatcher's turn; a pool of others reads. Every connection
+ * belongs to one thread at a time and keeps its prepared statements. Rows go in and out of SQLite
+ * by column tables (sqlite_tables.c): no statement has code of its own. */
 #ifndef KW_STORE_SQLITE_H
 #define KW_STORE_SQLITE_H
 
@@ -13,14 +13,15 @@
 #include <sqlite3.h>
 #include <stdatomic.h>
 
-enum { SQ_READERS_MAX = 16, SQ_APPLICATION_ID = 0x4b657977 /* Keyw */ };
+enum { SQ_READERS_MAX = 16, SQ_PAGE_SIZE = 4096, SQ_APPLICATION_ID = 0x4b657977 /* Keyw */ };
 
 /* Members named in each statement, in sqlite_tables.c's order. */
 enum sq_statement {
-    SQ_FIND = 0,                       /* + enum kw_store_find */
-    SQ_ADD = SQ_FIND + KW_FIND_COUNT,  /* + enum kw_store_table */
-    SQ_SET = SQ_ADD + KW_TABLE_COUNT,  /* + enum kw_store_table */
+    SQ_FIND = 0,                      /* + enum kw_store_find */
+    SQ_ADD = SQ_FIND + KW_FIND_COUNT, /* + enum kw_store_table */
+    SQ_SET = SQ_ADD + KW_TABLE_COUNT, /* + enum kw_store_table */
     SQ_DESTROY = SQ_SET + KW_TABLE_COUNT,
+    SQ_RETIRE, /* empties one copy */
     SQ_META_GET,
     SQ_META_PUT,
     SQ_COUNTS,
@@ -50,7 +51,6 @@ struct sq_table {
     const struct sq_column *columns;
     uint16_t count;
     uint16_t keys;
-    bool replace; /* adding replaces */
     kw_code belongs_to; /* what is missing when a foreign key fails */
     const struct sq_column *joined;
     const char *join;
@@ -108,8 +108,8 @@ KW_ERR sq_exec(struct sq_store *store, struct sq_conn *conn, const char *sql, st
 /* The text of a statement (sqlite_sql.c). */
 void sq_sql(unsigned number, struct kw_buf *out);
 
-/* Rows to and from statements (sqlite_row.c). Parameters and columns are in the table's order, with the
- * checksum behind them. */
+/* Rows to and from statements (sqlite_row.c). Parameters and columns are in the table's order, with
+ * the checksum behind them. */
 int sq_row_bind(sqlite3_stmt *statement, const struct sq_table *table, const void *row);
 KW_ERR sq_row_read(struct sq_store *store, sqlite3_stmt *statement, const struct sq_table *table,
                    void *row, struct kw_error *err);
@@ -137,7 +137,8 @@ kw_code sq_check(void *state, struct kw_error *err);
 /* The schema (sqlite_schema.c): reads the version, refuses what is not ours or newer, migrates. */
 KW_ERR sq_schema_prepare(struct sq_store *store, bool create, struct kw_error *err);
 
-/* For tests: the database may not grow beyond so many pages, as if the disk were full. 0: no limit. */
+/* For tests: the database may not grow beyond so many pages, as if the disk were full. 0: no limit.
+ */
 KW_ERR kw_store_sqlite_test_limit(struct kw_store *store, unsigned pages, struct kw_error *err);
 
 #endif

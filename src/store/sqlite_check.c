@@ -49,9 +49,12 @@ static KW_ERR read_all(struct sq_store *store, struct sq_conn *conn, enum kw_sto
     KW_TRY(kw_buf_status(&sql, err));
     (void)kw_buf_str(&sql);
     char *where = strstr((char *)sql.data, " WHERE ");
-    *where = '\0'; /* the same columns, of every row */
+    sql.len = (size_t)(where - (char *)sql.data);
+    /* The same columns, of every row that is in use. */
+    kw_buf_printf(&sql, " WHERE t.%s IS NOT NULL", sq_tables[which].columns[0].name);
+    KW_TRY(kw_buf_status(&sql, err));
     sqlite3_stmt *statement;
-    int rc = sqlite3_prepare_v2(conn->db, (const char *)sql.data, -1, &statement, NULL);
+    int rc = sqlite3_prepare_v2(conn->db, kw_buf_str(&sql), -1, &statement, NULL);
     if (rc != SQLITE_OK)
         return sq_fail(store, conn->db, rc, "check the database", err);
     kw_code code = KW_OK;

@@ -16,6 +16,7 @@ static kw_code code_of(sqlite3 *db, int rc)
         return KW_STORE_UNAVAILABLE;
     case SQLITE_FULL:
         return KW_DISK_FULL;
+    case SQLITE_ERROR: /* our statements are constant: the schema is not what they expect */
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
         return KW_STORE_CORRUPT;

@@ -21,11 +21,10 @@ static const char *const migrations[] = {
     " sign_public BLOB NOT NULL, created_ms INTEGER NOT NULL, deactivated_ms INTEGER NOT NULL,"
     " wraps INTEGER NOT NULL, unwraps INTEGER NOT NULL, row_check INTEGER NOT NULL,"
     " PRIMARY KEY(reference, version)) STRICT, WITHOUT ROWID;"
-    "CREATE TABLE copies(reference INTEGER NOT NULL, version INTEGER NOT NULL,"
+    "CREATE TABLE copies(place INTEGER PRIMARY KEY, reference INTEGER, version INTEGER,"
     " provider TEXT NOT NULL, provider_key TEXT NOT NULL, blob BLOB NOT NULL,"
-    " row_check INTEGER NOT NULL, PRIMARY KEY(reference, version, provider),"
-    " FOREIGN KEY(reference, version) REFERENCES versions(reference, version))"
-    " STRICT, WITHOUT ROWID;"
+    " row_check INTEGER NOT NULL, UNIQUE(reference, version, provider),"
+    " FOREIGN KEY(reference, version) REFERENCES versions(reference, version)) STRICT;"
     "CREATE TABLE tokens(id TEXT NOT NULL PRIMARY KEY, hash BLOB NOT NULL,"
     " principal TEXT NOT NULL, roles TEXT NOT NULL, tenants TEXT NOT NULL,"
     " created_ms INTEGER NOT NULL, expires_ms INTEGER NOT NULL, revoked INTEGER NOT NULL,"
@@ -107,7 +106,8 @@ KW_ERR sq_schema_prepare(struct sq_store *store, bool create, struct kw_error *e
     int64_t version = 0;
     KW_TRY(identify(store, create, &version, err));
     if (version == 0)
-        KW_TRY(sq_exec(store, store->writer, "PRAGMA journal_mode = WAL", err));
+        KW_TRY(sq_exec(store, store->writer, "PRAGMA page_size = 4096; PRAGMA journal_mode = WAL",
+                       err));
     for (size_t step = (size_t)version; step < KW_COUNT(migrations); step++)
         KW_TRY(migrate(store, step, err));
     return probe(store, err);

@@ -73,7 +73,6 @@ const struct sq_table sq_tables[KW_TABLE_COUNT] = {
     [KW_TABLE_KEYS] = {TABLE("keys", key_columns, 1), .belongs_to = KW_TENANT_NOT_FOUND,
                        .joined = &key_joined, .join = " JOIN tenants j ON j.id = t.tenant"},
     [KW_TABLE_VERSIONS] = {TABLE("versions", version_columns, 2), .belongs_to = KW_KEY_NOT_FOUND},
-    [KW_TABLE_COPIES] = {TABLE("copies", copy_columns, 3), .replace = true,
-                         .belongs_to = KW_VERSION_NOT_FOUND},
+    [KW_TABLE_COPIES] = {TABLE("copies", copy_columns, 3), .belongs_to = KW_VERSION_NOT_FOUND},
     [KW_TABLE_TOKENS] = {TABLE("tokens", token_columns, 1)},
 };

@@ -63,8 +63,24 @@ static KW_ERR put(struct sq_store *store, unsigned number, enum kw_store_table w
     return KW_OK;
 }
 
+/* A copy takes the place of the one that its provider held before. */
+static KW_ERR retire(struct sq_store *store, const struct kw_copy_row *row, struct kw_error *err)
+{
+    sqlite3_stmt *statement;
+    KW_TRY(sq_statement(store, store->writer, SQ_RETIRE, &statement, err));
+    sqlite3_bind_int64(statement, 1, (int64_t)row->reference);
+    sqlite3_bind_int64(statement, 2, row->version);
+    sqlite3_bind_text(statement, 3, row->provider, -1, SQLITE_STATIC);
+    KW_TRY(sq_step(store, store->writer, statement, "write to the database", err));
+    if (sqlite3_changes64(store->writer->db) > 0)
+        store->destroyed = true;
+    return KW_OK;
+}
+
 kw_code sq_add(void *state, enum kw_store_table table, const void *row, struct kw_error *err)
 {
+    if (table == KW_TABLE_COPIES)
+        KW_TRY(retire(state, row, err));
     return put(state, SQ_ADD, table, row, err);
 }
 

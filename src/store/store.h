@@ -1,15 +1,16 @@
 /* The store: what an authority must remember, behind one table of operations.
  *
  * It holds tenants, tenant keys, their versions, the wrapped copies of each version, bearer-token
- * hashes and a few named values. It never sees key bytes: copies are ciphertext of a provider. Rows are
- * fixed structures with text in fixed arrays, so that they can cross a process boundary as they are.
+ * hashes and a few named values. It never sees key bytes: copies are ciphertext of a provider. Rows
+ * are fixed structures with text in fixed arrays, so that they can cross a process boundary as they
+ * are.
  *
- * kw_store_* functions are the dispatcher: they check what goes in and what comes out and are the only
- * callers of the operations. Thread-safe. Reads see committed data; those of the thread that holds the
- * transaction see what it wrote. Every row carries a checksum, so damage to a value is found when it is
- * read. Errors: KW_STORE_UNAVAILABLE (busy, cannot open; retryable), KW_DISK_FULL, KW_STORE_CORRUPT
- * (restore a backup; a store that was found damaged is not written to again), KW_BAD_NAME, KW_TOO_LARGE,
- * KW_INTERNAL (a call against these rules), and those named below. */
+ * kw_store_* functions are the dispatcher: they check what goes in and what comes out and are the
+ * only callers of the operations. Thread-safe. Reads see committed data; those of the thread that
+ * holds the transaction see what it wrote. Every row carries a checksum, so damage to a value is
+ * found when it is read. Errors: KW_STORE_UNAVAILABLE (busy, cannot open; retryable), KW_DISK_FULL,
+ * KW_STORE_CORRUPT (restore a backup; a store that was found damaged is not written to again),
+ * KW_BAD_NAME, KW_TOO_LARGE, KW_INTERNAL (a call against these rules), and those named below. */
 #ifndef KW_STORE_STORE_H
 #define KW_STORE_STORE_H
 
@@ -21,13 +22,17 @@ enum {
     KW_CLASS_MAX = 32,
     KW_PROVIDER_MAX = 32,
     KW_PROVIDER_KEY_MAX = 512,
-    KW_COPY_MAX = 6144,  /* bytes of a wrapped copy */
+    KW_COPY_MAX = 6144,   /* bytes of a wrapped copy */
     KW_LABELS_MAX = 2048, /* JSON object */
     KW_PRINCIPAL_MAX = 200,
     KW_SCOPE_MAX = 1024,
 };
 
-enum kw_tenant_state { KW_TENANT_IS_ACTIVE = 1, KW_TENANT_IS_SUSPENDED = 2, KW_TENANT_IS_CLOSED = 3 };
+enum kw_tenant_state {
+    KW_TENANT_IS_ACTIVE = 1,
+    KW_TENANT_IS_SUSPENDED = 2,
+    KW_TENANT_IS_CLOSED = 3
+};
 enum kw_tier { KW_TIER_STANDARD = 1, KW_TIER_ENTERPRISE = 2, KW_TIER_HYOK = 3 };
 
 /* SP 800-57 part 1, section 7, for a version; for a key as a whole the same words. */
@@ -58,14 +63,14 @@ struct kw_key_row {
     uint64_t reference; /* random, unique, never 0 */
     char tenant[KW_TENANT_MAX + 1];
     char region[KW_REGION_MAX + 1];
-    enum kw_key_state state; /* active, suspended, pending destruction, destroyed */
-    enum kw_key_state state_before; /* to go back to when a destruction is cancelled */
+    enum kw_key_state state;           /* active, suspended, pending destruction, destroyed */
+    enum kw_key_state state_before;    /* to go back to when a destruction is cancelled */
     enum kw_tenant_state tenant_state; /* of its tenant, read together with it */
     uint8_t suite;
-    char custody[16];       /* managed, imported, attached, held */
+    char custody[16]; /* managed, imported, attached, held */
     uint32_t current_version;
     int64_t created_ms;
-    int64_t destroy_at_ms;  /* 0 if no destruction is scheduled */
+    int64_t destroy_at_ms; /* 0 if no destruction is scheduled */
     uint64_t epoch;
 };
 
@@ -91,21 +96,21 @@ struct kw_copy_row {
 };
 
 struct kw_token_row {
-    char id[33];          /* public part, hex */
-    uint8_t hash[32];     /* SHA-256 of the secret part */
+    char id[33];      /* public part, hex */
+    uint8_t hash[32]; /* SHA-256 of the secret part */
     char principal[KW_PRINCIPAL_MAX + 1];
-    char roles[128];      /* comma-separated */
+    char roles[128];                /* comma-separated */
     char tenants[KW_SCOPE_MAX + 1]; /* comma-separated ids or *; where it may act */
     int64_t created_ms;
-    int64_t expires_ms;   /* 0: never */
+    int64_t expires_ms; /* 0: never */
     bool revoked;
 };
 
 struct kw_store;
 struct kw_store_ops;
 
-/* Opens the SQLite database at path; create makes it if absent (else KW_DATA_MISSING). Migrations run
- * in one transaction each. A newer schema than we know is KW_BAD_CONFIG. */
+/* Opens the SQLite database at path; create makes it if absent (else KW_DATA_MISSING). Migrations
+ * run in one transaction each. A newer schema than we know is KW_BAD_CONFIG. */
 KW_ERR kw_store_sqlite_open(const char *path, bool create, struct kw_store **out,
                             struct kw_error *err);
 void kw_store_free(struct kw_store *store);
@@ -117,11 +122,12 @@ KW_ERR kw_store_meta_get(struct kw_store *store, const char *name, struct kw_buf
 KW_ERR kw_store_meta_put(struct kw_store *store, const char *name, struct kw_bytes value,
                          struct kw_error *err);
 
-/* Writes: all of a change in one durable transaction or nothing. Between begin and commit the calling
- * thread alone may write; a write outside a transaction, or a begin within one, is KW_INTERNAL. Begin
- * waits up to five seconds for another thread's transaction (KW_STORE_UNAVAILABLE). After a write that
- * failed with more than a conflict or a missing row, the transaction can only fail to commit. Rollback
- * is by kw_store_rollback (nothing happens without a transaction) or by failing to commit. */
+/* Writes: all of a change in one durable transaction or nothing. Between begin and commit the
+ * calling thread alone may write; a write outside a transaction, or a begin within one, is
+ * KW_INTERNAL. Begin waits up to five seconds for another thread's transaction
+ * (KW_STORE_UNAVAILABLE). After a write that failed with more than a conflict or a missing row, the
+ * transaction can only fail to commit. Rollback is by kw_store_rollback (nothing happens without a
+ * transaction) or by failing to commit. */
 KW_ERR kw_store_begin(struct kw_store *store, struct kw_error *err);
 KW_ERR kw_store_commit(struct kw_store *store, struct kw_error *err);
 void kw_store_rollback(struct kw_store *store);
@@ -141,9 +147,9 @@ KW_ERR kw_store_key_get(struct kw_store *store, const char *tenant, const char *
                         struct kw_key_row *out, struct kw_error *err); /* KW_KEY_NOT_FOUND */
 KW_ERR kw_store_key_by_reference(struct kw_store *store, uint64_t reference, struct kw_key_row *out,
                                  struct kw_error *err);
-/* Sets state, state_before, current_version, destroy_at_ms, epoch, of the key with row's reference. */
-KW_ERR kw_store_key_set(struct kw_store *store, const struct kw_key_row *row,
-                        struct kw_error *err);
+/* Sets state, state_before, current_version, destroy_at_ms, epoch, of the key with row's reference.
+ */
+KW_ERR kw_store_key_set(struct kw_store *store, const struct kw_key_row *row, struct kw_error *err);
 
 /* KW_EXISTS, KW_KEY_NOT_FOUND. The others: KW_VERSION_NOT_FOUND. */
 KW_ERR kw_store_version_add(struct kw_store *store, const struct kw_version_row *row,
@@ -159,9 +165,9 @@ KW_ERR kw_store_version_count(struct kw_store *store, uint64_t reference, uint32
 
 KW_ERR kw_store_copy_put(struct kw_store *store, const struct kw_copy_row *row,
                          struct kw_error *err); /* adds or replaces */
-/* Deletes every copy of one version (0: of all versions): the destruction of the key. Once committed,
- * the pages that held them are overwritten (SQLite: secure_delete, and the WAL is checkpointed and
- * truncated). A reader in another process can delay that; kw_store_purge tells. */
+/* Deletes every copy of one version (0: of all versions): the destruction of the key. Once
+ * committed, the pages that held them are overwritten (SQLite: secure_delete, and the WAL is
+ * checkpointed and truncated). A reader in another process can delay that; kw_store_purge tells. */
 KW_ERR kw_store_copies_destroy(struct kw_store *store, uint64_t reference, uint32_t version,
                                uint64_t *destroyed, struct kw_error *err);
 
@@ -172,17 +178,17 @@ KW_ERR kw_store_token_get(struct kw_store *store, const char *id, struct kw_toke
 KW_ERR kw_store_token_revoke(struct kw_store *store, const char *id, struct kw_error *err);
 
 /* Makes sure that nothing of destroyed copies is left in the store's files. Commit does it after a
- * destruction; call it before the destruction is recorded as done. KW_STORE_UNAVAILABLE: a reader is in
- * the way, call again. Not inside a transaction. */
+ * destruction; call it before the destruction is recorded as done. KW_STORE_UNAVAILABLE: a reader
+ * is in the way, call again. Not inside a transaction. */
 KW_ERR kw_store_purge(struct kw_store *store, struct kw_error *err);
 
-/* Reads everything and verifies structure, references and checksums: KW_STORE_CORRUPT with the first
- * finding. Takes time in proportion to the size; for lint, backup and restore. */
+/* Reads everything and verifies structure, references and checksums: KW_STORE_CORRUPT with the
+ * first finding. Takes time in proportion to the size; for lint, backup and restore. */
 KW_ERR kw_store_check(struct kw_store *store, struct kw_error *err);
 
-/* Lists. each() is called row by row and may end the list early by returning false; it must not call
- * the store (KW_INTERNAL). Lists are in the order of their key and start after `after` (NULL: at the
- * start). */
+/* Lists. each() is called row by row and may end the list early by returning false; it must not
+ * call the store (KW_INTERNAL). Lists are in the order of their key and start after `after` (NULL:
+ * at the start). */
 KW_ERR kw_store_tenants(struct kw_store *store, const char *prefix, const char *after, size_t limit,
                         bool (*each)(void *arg, const struct kw_tenant_row *row), void *arg,
                         struct kw_error *err);

@@ -536,8 +536,6 @@ static void everything_is_counted_and_checked(void **state)
 
 static void what_is_committed_outlives_closing(void **state)
 {
-    if (subject->again == NULL)
-        skip();
     fill(*state, "acme", 11);
     struct kw_tenant_row row = kw_test_tenant("half");
     ok(kw_store_begin(*state, &err));
@@ -608,8 +606,9 @@ int kw_store_contract(const struct kw_store_subject *which)
         TEST(due_keys_are_listed),
         TEST(a_list_may_not_call_back),
         TEST(everything_is_counted_and_checked),
-        TEST(what_is_committed_outlives_closing),
         TEST(threads_share_it),
+        TEST(what_is_committed_outlives_closing), /* the last: only where something does */
     };
-    return cmocka_run_group_tests_name(which->name, tests, NULL, NULL);
+    size_t count = KW_COUNT(tests) - (which->again == NULL ? 1 : 0);
+    return _cmocka_run_group_tests(which->name, tests, count, NULL, NULL);
 }

@@ -1,5 +1,7 @@
-/* The SQLite store under the contract of every store. */
+/* The SQLite store under the contract of every store, and the wrapper that fails, while it does
+ * not. */
 #include "store_contract.h"
+#include "store_faulty.h"
 
 #include "base/file.h"
 #include "scratch.h"
@@ -16,6 +18,16 @@ static kw_code again(void *arg, struct kw_store **out, struct kw_error *err)
     return kw_store_sqlite_open(arg, false, out, err);
 }
 
+static kw_code wrapped(void *arg, struct kw_store **out, struct kw_error *err)
+{
+    struct kw_store *behind;
+    struct kw_faulty faulty;
+    KW_TRY(kw_store_sqlite_open(arg, true, &behind, err));
+    KW_TRY(kw_faulty_wrap(behind, &faulty, err));
+    *out = faulty.store;
+    return KW_OK;
+}
+
 static void clear(void *arg)
 {
     unlink(arg);
@@ -30,6 +42,7 @@ int main(void)
     if (kw_path_format(path, NULL, "%s/keyward.db", (char *)folder) != KW_OK)
         return 1;
     const struct kw_store_subject sqlite = {"sqlite", fresh, again, clear, path};
-    int failed = kw_store_contract(&sqlite);
+    const struct kw_store_subject faulty = {"faulty", wrapped, NULL, clear, path};
+    int failed = kw_store_contract(&sqlite) + kw_store_contract(&faulty);
     return kw_scratch_remove(&folder) != 0 ? 1 : failed;
 }
