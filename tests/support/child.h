@@ -1,9 +1,12 @@
-/* Runs a function in a forked child and says how the child ended. */
+/* Runs a function in a forked child, says how the child ended, and takes rights from it. */
 #ifndef KW_TESTS_CHILD_H
 #define KW_TESTS_CHILD_H
 
+#include <linux/capability.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -33,6 +36,16 @@ static inline int kw_child_exit(int status)
 static inline int kw_child_signal(int status)
 {
     return status != -1 && WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+}
+
+/* For a child: no memory can be locked from here on, by root neither. false if it cannot be done.
+ */
+static inline bool kw_give_up_locked_memory(void)
+{
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct none[2] = {0};
+    struct rlimit zero = {0, 0};
+    return setrlimit(RLIMIT_MEMLOCK, &zero) == 0 && syscall(SYS_capset, &header, none) == 0;
 }
 
 #endif

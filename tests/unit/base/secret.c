@@ -4,13 +4,11 @@
 #include "child.h"
 
 #include <inttypes.h>
-#include <linux/capability.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <sys/prctl.h>
-#include <sys/syscall.h>
 
 #include <cmocka.h>
 
@@ -246,21 +244,12 @@ static void a_forked_child_makes_locked_secrets(void **state)
 
 enum { CANNOT_TRY = 99 };
 
-/* No capability and no locked memory; the slabs that the parent has locked do not help a child. */
-static bool give_up_locked_memory(void)
-{
-    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-    struct __user_cap_data_struct none[2] = {0};
-    struct rlimit zero = {0, 0};
-    return setrlimit(RLIMIT_MEMLOCK, &zero) == 0 && syscall(SYS_capset, &header, none) == 0;
-}
-
 static int without_lockable_memory(void *allow)
 {
     struct kw_secret small = KW_SECRET_INIT;
     struct kw_secret large = KW_SECRET_INIT;
     struct kw_error err = {0};
-    if (!give_up_locked_memory())
+    if (!kw_give_up_locked_memory())
         return CANNOT_TRY;
     if (allow != NULL)
         kw_secret_allow_unlocked();
