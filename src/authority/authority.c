@@ -53,6 +53,8 @@ KW_ERR kw_authority_new(const struct kw_authority_options *options, struct kw_au
     authority->store = options->store;
     authority->ledger = options->ledger;
     authority->window_days = options->window_days != 0 ? options->window_days : 7;
+    authority->on_tick = options->on_tick;
+    authority->on_tick_arg = options->on_tick_arg;
     authority->wraps_limit =
         options->wraps_limit != 0 ? options->wraps_limit : kw_suite_nonce_limit(kw_suite_default());
     KW_TRY(copy_regions(authority, options, err));

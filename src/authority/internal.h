@@ -46,6 +46,8 @@ struct kw_authority {
         int64_t checked_ms; /* 0: free */
     } tokens[KW_TOKEN_CACHE];
 
+    KW_ERR (*on_tick)(void *arg, struct kw_error *err);
+    void *on_tick_arg;
     pthread_t scheduler;
     bool background;
     pthread_mutex_t stop_lock;

@@ -1,0 +1,222 @@
+/* The home's own certificate authority: for TLS of the embedded server, and for its callers. */
+#include "home/internal.h"
+
+#include "base/clock.h"
+#include "pki/pki.h"
+#include "json/write.h"
+
+#include <dirent.h>
+#include <errno.h>
+
+enum { CA_DAYS = 3650, SERVER_DAYS = 397, CLIENT_DAYS = 365, DAYS_MAX = 825 };
+
+static KW_ERR put_pair(const char *dir, const char *name, const struct kw_buf *cert,
+                       const struct kw_secret *key, struct kw_error *err)
+{
+    char path[KW_PATH_SIZE];
+    KW_TRY(kw_path_format(path, err, "%s/tls/%s.crt", dir, name));
+    KW_TRY(kw_file_create(path, 0644, cert->data, cert->len, err));
+    if (key == NULL)
+        return KW_OK;
+    KW_TRY(kw_path_format(path, err, "%s/tls/%s.key", dir, name));
+    return kw_file_create(path, 0600, key->data, key->len, err);
+}
+
+struct authority_pair {
+    struct kw_buf cert;
+    struct kw_secret key;
+};
+
+static KW_ERR issue_named(const struct kw_home *home, const struct authority_pair *ca,
+                          struct kw_pki_request *request, const char *file, struct kw_error *err)
+{
+    KW_AUTO(kw_buf) cert = KW_BUF_INIT;
+    KW_AUTO(kw_secret) key = KW_SECRET_INIT;
+    request->ca_cert_pem = &ca->cert;
+    request->ca_key_pem = &ca->key;
+    KW_TRY(kw_pki_issue(request, &cert, &key, err));
+    return put_pair(home->dir, file, &cert, &key, err);
+}
+
+static KW_ERR issue_server(const struct kw_home *home, const struct authority_pair *ca,
+                           const struct kw_home_init_options *options, struct kw_error *err)
+{
+    const char *hosts[KW_PKI_HOSTS_MAX] = {"localhost", "127.0.0.1", "::1"};
+    size_t count = 3;
+    if (options->host_count > KW_PKI_HOSTS_MAX - count)
+        return kw_fail(err, KW_TOO_LARGE, "a server certificate has at most %zu further hosts",
+                       KW_PKI_HOSTS_MAX - count);
+    for (size_t i = 0; i < options->host_count; i++)
+        hosts[count++] = options->hosts[i];
+    struct kw_pki_request request = {
+        .common_name = "keyward", .hosts = hosts, .host_count = count, .days = SERVER_DAYS};
+    return issue_named(home, ca, &request, "server", err);
+}
+
+/* The first administrator: who holds the folder holds the root key, so this takes nothing from
+ * anybody. Narrower certificates come from 'keyward cert issue'. */
+static KW_ERR issue_first_client(const struct kw_home *home, const struct authority_pair *ca,
+                                 struct kw_error *err)
+{
+    char id[KW_PKI_NAME_MAX + 1];
+    snprintf(id, sizeof id, "spiffe://%s/root/admin", home->facts.trust_domain);
+    struct kw_pki_request request = {.common_name = "admin", .spiffe_id = id, .days = CLIENT_DAYS};
+    return issue_named(home, ca, &request, "client", err);
+}
+
+static KW_ERR make_all(struct kw_home *home, const struct kw_home_init_options *options,
+                       struct authority_pair *ca, struct kw_error *err)
+{
+    char name[64];
+    char path[KW_PATH_SIZE];
+    snprintf(name, sizeof name, "Keyward authority %s", home->facts.authority_id);
+    KW_TRY(kw_path_format(path, err, "%s/tls/issued", home->dir));
+    KW_TRY(kw_dir_make(path, 0700, err));
+    KW_TRY(kw_pki_ca_create(name, CA_DAYS, &ca->cert, &ca->key, err));
+    KW_TRY(kw_store_begin(home->store, err));
+    kw_code code = kw_home_seal_put(home->store, home->root, "ca_key", &ca->key, err);
+    if (code != KW_OK) {
+        kw_store_rollback(home->store);
+        return code;
+    }
+    KW_TRY(kw_store_commit(home->store, err));
+    KW_TRY(put_pair(home->dir, "ca", &ca->cert, NULL, err));
+    KW_TRY(issue_server(home, ca, options, err));
+    return issue_first_client(home, ca, err);
+}
+
+KW_ERR kw_home_certs_init(struct kw_home *home, const struct kw_home_init_options *options,
+                          struct kw_error *err)
+{
+    struct authority_pair ca = {.cert = KW_BUF_INIT, .key = KW_SECRET_INIT};
+    kw_code code = make_all(home, options, &ca, err);
+    kw_buf_wipe(&ca.cert);
+    kw_secret_wipe(&ca.key);
+    return code;
+}
+
+/* ---- For the API ------------------------------------------------------------------------------
+ */
+
+static KW_ERR load_ca(const struct kw_home *home, struct authority_pair *ca, struct kw_error *err)
+{
+    char path[KW_PATH_SIZE];
+    KW_TRY(kw_path_format(path, err, "%s/tls/ca.crt", home->dir));
+    KW_TRY(kw_file_read(path, 65536, &ca->cert, err));
+    return kw_home_seal_get(home->store, home->root, "ca_key", &ca->key, err);
+}
+
+/* Kept beside the authority's own, so that they can be listed and their end be seen coming. */
+static KW_ERR keep_issued(const struct kw_home *home, const struct kw_buf *cert,
+                          struct kw_error *err)
+{
+    char path[KW_PATH_SIZE];
+    struct kw_pki_facts facts;
+    KW_TRY(kw_pki_describe(kw_buf_bytes(cert), &facts, err));
+    KW_TRY(kw_path_format(path, err, "%s/tls/issued/%s.crt", home->dir, facts.serial));
+    return kw_file_create(path, 0644, cert->data, cert->len, err);
+}
+
+/* kind client: name is role/name, the path of the SPIFFE id. kind server: name is a host. */
+static KW_ERR issue_as(const struct kw_home *home, struct kw_pki_request *request, const char *kind,
+                       const char *name, struct kw_buf *cert_pem, struct kw_secret *key_pem,
+                       struct kw_error *err)
+{
+    char id[KW_PKI_NAME_MAX + 1];
+    request->common_name = name;
+    if (strcmp(kind, "server") == 0) {
+        request->hosts = &name;
+        request->host_count = 1;
+    } else {
+        snprintf(id, sizeof id, "spiffe://%s/%s", home->facts.trust_domain, name);
+        request->spiffe_id = id;
+    }
+    KW_TRY(kw_pki_issue(request, cert_pem, key_pem, err));
+    return keep_issued(home, cert_pem, err);
+}
+
+static KW_ERR issue(void *arg, const char *kind, const char *name, uint32_t days,
+                    struct kw_buf *cert_pem, struct kw_secret *key_pem, struct kw_error *err)
+{
+    struct kw_home *home = arg;
+    struct authority_pair ca = {.cert = KW_BUF_INIT, .key = KW_SECRET_INIT};
+    if (days > DAYS_MAX)
+        return kw_fail(err, KW_USAGE, "a certificate lasts at most %d days", DAYS_MAX);
+    struct kw_pki_request request = {
+        .ca_cert_pem = &ca.cert, .ca_key_pem = &ca.key, .days = days != 0 ? days : CLIENT_DAYS};
+    kw_code code = load_ca(home, &ca, err);
+    if (code == KW_OK)
+        code = issue_as(home, &request, kind, name, cert_pem, key_pem, err);
+    kw_buf_wipe(&ca.cert);
+    kw_secret_wipe(&ca.key);
+    return code;
+}
+
+static void write_facts(struct kw_json_writer *w, const char *file,
+                        const struct kw_pki_facts *facts)
+{
+    char time[KW_TIME_TEXT_SIZE];
+    int64_t day_ms = 24LL * 3600 * 1000;
+    kw_json_begin(w, NULL, '{');
+    kw_json_str(w, "file", file);
+    kw_json_str(w, "common_name", facts->common_name);
+    if (facts->spiffe_id[0] != '\0')
+        kw_json_str(w, "spiffe_id", facts->spiffe_id);
+    if (facts->hosts[0] != '\0')
+        kw_json_str(w, "hosts", facts->hosts);
+    kw_json_str(w, "serial", facts->serial);
+    kw_json_str(w, "not_before", kw_time_text(facts->not_before_ms, time));
+    kw_json_str(w, "not_after", kw_time_text(facts->not_after_ms, time));
+    kw_json_int(w, "days_left", (facts->not_after_ms - kw_clock_wall_ms()) / day_ms);
+    kw_json_end(w);
+}
+
+static bool is_certificate(const char *file)
+{
+    size_t len = strlen(file);
+    return len > 4 && strcmp(file + len - 4, ".crt") == 0;
+}
+
+static KW_ERR list_folder(const char *folder, const char *label, struct kw_json_writer *w,
+                          struct kw_error *err)
+{
+    DIR *dir = opendir(folder);
+    if (dir == NULL)
+        return kw_fail_errno(err, errno, "cannot list %s", folder);
+    kw_code code = KW_OK;
+    for (struct dirent *at = readdir(dir); at != NULL && code == KW_OK; at = readdir(dir)) {
+        char path[KW_PATH_SIZE];
+        KW_AUTO(kw_buf) pem = KW_BUF_INIT;
+        struct kw_pki_facts facts;
+        if (!is_certificate(at->d_name))
+            continue;
+        code = kw_path_format(path, err, "%s/%s", folder, at->d_name);
+        if (code == KW_OK)
+            code = kw_file_read(path, 65536, &pem, err);
+        if (code == KW_OK)
+            code = kw_pki_describe(kw_buf_bytes(&pem), &facts, err);
+        if (code == KW_OK && kw_path_format(path, err, "%s%s", label, at->d_name) == KW_OK)
+            write_facts(w, path, &facts);
+    }
+    closedir(dir);
+    return code;
+}
+
+static KW_ERR list(void *arg, struct kw_buf *json_array, struct kw_error *err)
+{
+    struct kw_home *home = arg;
+    char folder[KW_PATH_SIZE];
+    struct kw_json_writer w = kw_json_writer(json_array);
+    kw_json_begin(&w, NULL, '[');
+    KW_TRY(kw_path_format(folder, err, "%s/tls", home->dir));
+    KW_TRY(list_folder(folder, "tls/", &w, err));
+    KW_TRY(kw_path_format(folder, err, "%s/tls/issued", home->dir));
+    KW_TRY(list_folder(folder, "tls/issued/", &w, err));
+    kw_json_end(&w);
+    return kw_buf_status(json_array, err);
+}
+
+void kw_home_certs_offer(struct kw_home *home)
+{
+    home->pki = (struct kw_api_pki){.issue = issue, .list = list, .arg = home};
+}

@@ -1,0 +1,229 @@
+#include "home/home.h"
+
+#include "base/encode.h"
+#include "home/internal.h"
+#include "provider/root_file.h"
+
+#include <unistd.h>
+
+bool kw_home_exists(const char *dir)
+{
+    char path[KW_PATH_SIZE];
+    struct kw_error ignored;
+    return kw_path_format(path, &ignored, "%s/keyward.db", dir) == KW_OK && kw_path_exists(path);
+}
+
+static KW_ERR check_there(const char *dir, struct kw_error *err)
+{
+    if (!kw_path_exists(dir))
+        return kw_fail(err, KW_DATA_MISSING,
+                       "there is no folder %s: make an authority with 'keyward init --data %s'",
+                       dir, dir);
+    if (!kw_home_exists(dir))
+        return kw_fail(err, KW_DATA_MISSING,
+                       "%s holds no authority: make one with 'keyward init --data %s'", dir, dir);
+    return KW_OK;
+}
+
+static KW_ERR open_root(struct kw_home *home, const struct kw_secret *passphrase,
+                        struct kw_error *err)
+{
+    char path[KW_PATH_SIZE];
+    KW_AUTO(kw_secret) root = KW_SECRET_INIT;
+    KW_TRY(kw_path_format(path, err, "%s/root.key", home->dir));
+    KW_TRY(kw_root_file_open(path, passphrase, &root, err));
+    return kw_provider_software_new("software", &root, &home->root, err);
+}
+
+static KW_ERR open_store(struct kw_home *home, struct kw_error *err)
+{
+    char path[KW_PATH_SIZE];
+    char ready[2];
+    KW_TRY(kw_path_format(path, err, "%s/keyward.db", home->dir));
+    KW_TRY(kw_store_sqlite_open(path, false, &home->store, err));
+    kw_code code = kw_home_text_get(home->store, "ready", ready, sizeof ready, err);
+    if (code == KW_NOT_FOUND)
+        return kw_fail(err, KW_DATA_MISSING,
+                       "%s was never completed (init broke off): remove it and run 'keyward init' "
+                       "again",
+                       home->dir);
+    KW_TRY(code);
+    struct kw_home_facts *facts = &home->facts;
+    KW_TRY(kw_home_text_get(home->store, "authority_id", facts->authority_id,
+                            sizeof facts->authority_id, err));
+    KW_TRY(kw_home_text_get(home->store, "origin", facts->origin, sizeof facts->origin, err));
+    return kw_home_text_get(home->store, "trust_domain", facts->trust_domain,
+                            sizeof facts->trust_domain, err);
+}
+
+static KW_ERR open_ledger(struct kw_home *home, const struct kw_home_options *options,
+                          struct kw_error *err)
+{
+    char size[24];
+    KW_AUTO(kw_secret) seed = KW_SECRET_INIT;
+    struct kw_ledger_options ledger = {.dir = home->ledger_dir,
+                                       .origin = home->facts.origin,
+                                       .seed = &seed,
+                                       .publish_interval_ms = options->publish_interval_ms,
+                                       .append_deadline_ms = options->append_deadline_ms};
+    KW_TRY(kw_home_seal_get(home->store, home->root, "ledger_seed", &seed, err));
+    KW_TRY(kw_home_text_get(home->store, "ledger_size", size, sizeof size, err));
+    KW_TRY(kw_parse_u64(kw_bytes_str(size), UINT64_MAX, &ledger.size_at_least, err));
+    home->ledger_size_noted = ledger.size_at_least;
+    return kw_ledger_open(&ledger, &home->ledger, err);
+}
+
+/* The store remembers how long the ledger has been: one that is shorter was rolled back or
+ * replaced. */
+static KW_ERR note_ledger_size(void *arg, struct kw_error *err)
+{
+    struct kw_home *home = arg;
+    char text[24];
+    uint64_t size = kw_ledger_stats(home->ledger).published_size;
+    if (size <= home->ledger_size_noted)
+        return KW_OK;
+    snprintf(text, sizeof text, "%llu", (unsigned long long)size);
+    KW_TRY(kw_store_begin(home->store, err));
+    kw_code code = kw_store_meta_put(home->store, "ledger_size", kw_bytes_str(text), err);
+    if (code != KW_OK) {
+        kw_store_rollback(home->store);
+        return code;
+    }
+    KW_TRY(kw_store_commit(home->store, err));
+    home->ledger_size_noted = size;
+    return KW_OK;
+}
+
+/* The regions are the home's own: the authority borrows the names of their keys. */
+static KW_ERR fill_regions(struct kw_home *home, const struct kw_home_options *options,
+                           size_t *count, struct kw_error *err)
+{
+    static const char *const defaults[] = {"eu", "us"};
+    const char *const *names = options->region_count != 0 ? options->regions : defaults;
+    size_t wanted = options->region_count != 0 ? options->region_count : KW_COUNT(defaults);
+    if (wanted > KW_REGIONS_MAX)
+        return kw_fail(err, KW_BAD_CONFIG, "more than %d regions", KW_REGIONS_MAX);
+    for (size_t i = 0; i < wanted; i++) {
+        struct kw_region *region = &home->regions[i];
+        *region = (struct kw_region){.provider_count = 1, .copies_min = 1};
+        if (strlen(names[i]) >= sizeof region->name)
+            return kw_fail(err, KW_BAD_NAME, "the region name '%.32s' is too long", names[i]);
+        snprintf(region->name, sizeof region->name, "%s", names[i]);
+        region->providers[0].provider = home->root;
+        region->providers[0].key = region->name;
+    }
+    *count = wanted;
+    return KW_OK;
+}
+
+static KW_ERR open_authority(struct kw_home *home, const struct kw_home_options *options,
+                             struct kw_error *err)
+{
+    size_t count = 0;
+    KW_TRY(fill_regions(home, options, &count, err));
+    struct kw_authority_options authority = {.store = home->store,
+                                             .ledger = home->ledger,
+                                             .regions = home->regions,
+                                             .region_count = count,
+                                             .classes = options->classes,
+                                             .class_count = options->class_count,
+                                             .keyring_bytes = options->keyring_bytes,
+                                             .keyring_ttl_ms = options->keyring_ttl_ms,
+                                             .keyring_hard_ttl_ms = options->keyring_hard_ttl_ms,
+                                             .window_days = options->window_days,
+                                             .background = options->background,
+                                             .on_tick = note_ledger_size,
+                                             .on_tick_arg = home};
+    return kw_authority_new(&authority, &home->authority, err);
+}
+
+static KW_ERR open_api(struct kw_home *home, const struct kw_home_options *options,
+                       struct kw_error *err)
+{
+    kw_home_certs_offer(home);
+    struct kw_api_options api = {.authority = home->authority,
+                                 .ledger_dir = home->ledger_dir,
+                                 .threads = options->api_threads,
+                                 .pki = &home->pki};
+    return kw_api_new(&api, &home->api, err);
+}
+
+static KW_ERR open_parts(struct kw_home *home, const struct kw_home_options *options,
+                         struct kw_error *err)
+{
+    KW_TRY(check_there(home->dir, err));
+    KW_TRY(kw_home_lock(home->dir, &home->lock, err));
+    KW_TRY(open_store(home, err));
+    KW_TRY(open_root(home, options->passphrase, err));
+    KW_TRY(open_ledger(home, options, err));
+    KW_TRY(open_authority(home, options, err));
+    return open_api(home, options, err);
+}
+
+KW_ERR kw_home_open(const struct kw_home_options *options, struct kw_home **out,
+                    struct kw_error *err)
+{
+    struct kw_home *home = calloc(1, sizeof *home);
+    if (home == NULL)
+        return kw_fail_code(err, KW_NO_MEMORY);
+    home->lock = -1;
+    kw_code code = kw_path_format(home->dir, err, "%s", options->dir);
+    if (code == KW_OK)
+        code = kw_path_format(home->ledger_dir, err, "%s/ledger", options->dir);
+    if (code == KW_OK)
+        code = open_parts(home, options, err);
+    if (code != KW_OK) {
+        struct kw_error ignored;
+        (void)!kw_home_close(home, &ignored);
+        return code;
+    }
+    *out = home;
+    return KW_OK;
+}
+
+/* The ledger is published before its size is noted, and both before anything is let go of. */
+KW_ERR kw_home_close(struct kw_home *home, struct kw_error *err)
+{
+    if (home == NULL)
+        return KW_OK;
+    kw_api_free(home->api);
+    kw_authority_free(home->authority);
+    kw_code published = KW_OK;
+    if (home->ledger != NULL) {
+        published = kw_ledger_publish(home->ledger, err);
+        kw_code noted = published == KW_OK ? note_ledger_size(home, err) : KW_OK;
+        kw_code closed = kw_ledger_close(home->ledger, published == KW_OK ? err : NULL);
+        published = published != KW_OK ? published : noted != KW_OK ? noted : closed;
+    }
+    kw_store_free(home->store);
+    kw_provider_free(home->root);
+    if (home->lock >= 0)
+        close(home->lock);
+    free(home);
+    return published;
+}
+
+struct kw_authority *kw_home_authority(struct kw_home *home)
+{
+    return home->authority;
+}
+
+struct kw_api *kw_home_api(struct kw_home *home)
+{
+    return home->api;
+}
+
+const struct kw_home_facts *kw_home_facts(const struct kw_home *home)
+{
+    return &home->facts;
+}
+
+const char *kw_home_dir(const struct kw_home *home)
+{
+    return home->dir;
+}
+
+const char *kw_home_ledger_dir(const struct kw_home *home)
+{
+    return home->ledger_dir;
+}

@@ -1,0 +1,40 @@
+/* Inside a home: its parts, and values that rest sealed in its store. */
+#ifndef KW_HOME_INTERNAL_H
+#define KW_HOME_INTERNAL_H
+
+#include "base/file.h"
+#include "home/home.h"
+
+struct kw_home {
+    char dir[KW_PATH_SIZE];
+    char ledger_dir[KW_PATH_SIZE];
+    int lock;
+    struct kw_home_facts facts;
+    struct kw_store *store;
+    struct kw_provider *root;
+    struct kw_region regions[KW_REGIONS_MAX];
+    struct kw_ledger *ledger;
+    struct kw_authority *authority;
+    struct kw_api *api;
+    struct kw_api_pki pki;
+    uint64_t ledger_size_noted;
+};
+
+/* lock.c: takes DIR/lock for this process; *out is its descriptor. KW_DATA_LOCKED. */
+KW_ERR kw_home_lock(const char *dir, int *out, struct kw_error *err);
+
+/* sealed.c: a value of the store, wrapped by the software root under its own name. */
+KW_ERR kw_home_seal_put(struct kw_store *store, struct kw_provider *root, const char *name,
+                        const struct kw_secret *value, struct kw_error *err);
+KW_ERR kw_home_seal_get(struct kw_store *store, struct kw_provider *root, const char *name,
+                        struct kw_secret *out, struct kw_error *err);
+/* A short text of the store. */
+KW_ERR kw_home_text_get(struct kw_store *store, const char *name, char *out, size_t size,
+                        struct kw_error *err);
+
+/* certs.c */
+KW_ERR kw_home_certs_init(struct kw_home *home, const struct kw_home_init_options *options,
+                          struct kw_error *err);
+void kw_home_certs_offer(struct kw_home *home); /* fills home->pki */
+
+#endif
