@@ -51,6 +51,9 @@ struct kw_authority_options {
     uint32_t window_days; /* of a destruction, where the caller names none; 0: 7 */
     uint64_t wraps_limit; /* of a version; 0: the suite's (SP 800-38D) */
     bool background;      /* run the scheduler thread (a server); else call _tick */
+    /* May be NULL: the last act of every tick, for housekeeping of the layer above. */
+    KW_ERR (*on_tick)(void *arg, struct kw_error *err);
+    void *on_tick_arg;
 };
 
 KW_ERR kw_authority_new(const struct kw_authority_options *options, struct kw_authority **out,

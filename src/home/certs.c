@@ -53,13 +53,22 @@ static KW_ERR issue_server(const struct kw_home *home, const struct authority_pa
     return issue_named(home, ca, &request, "server", err);
 }
 
+static KW_ERR make_spiffe_id(const struct kw_home *home, const char *path,
+                             char out[KW_PKI_NAME_MAX + 1], struct kw_error *err)
+{
+    int len = snprintf(out, KW_PKI_NAME_MAX + 1, "spiffe://%s/%s", home->facts.trust_domain, path);
+    if (len < 0 || len > KW_PKI_NAME_MAX)
+        return kw_fail(err, KW_BAD_NAME, "a SPIFFE id has at most %d characters", KW_PKI_NAME_MAX);
+    return KW_OK;
+}
+
 /* The first administrator: who holds the folder holds the root key, so this takes nothing from
  * anybody. Narrower certificates come from 'keyward cert issue'. */
 static KW_ERR issue_first_client(const struct kw_home *home, const struct authority_pair *ca,
                                  struct kw_error *err)
 {
     char id[KW_PKI_NAME_MAX + 1];
-    snprintf(id, sizeof id, "spiffe://%s/root/admin", home->facts.trust_domain);
+    KW_TRY(make_spiffe_id(home, "root/admin", id, err));
     struct kw_pki_request request = {.common_name = "admin", .spiffe_id = id, .days = CLIENT_DAYS};
     return issue_named(home, ca, &request, "client", err);
 }
@@ -128,7 +137,7 @@ static KW_ERR issue_as(const struct kw_home *home, struct kw_pki_request *reques
         request->hosts = &name;
         request->host_count = 1;
     } else {
-        snprintf(id, sizeof id, "spiffe://%s/%s", home->facts.trust_domain, name);
+        KW_TRY(make_spiffe_id(home, name, id, err));
         request->spiffe_id = id;
     }
     KW_TRY(kw_pki_issue(request, cert_pem, key_pem, err));

@@ -2,6 +2,7 @@
  * broken off, and nothing has been sealed under it yet. */
 #include "home/internal.h"
 
+#include "base/encode.h"
 #include "crypto/random.h"
 #include "crypto/sign.h"
 #include "provider/root_file.h"
