@@ -109,8 +109,8 @@ static KW_ERR text_form(struct kw_inspection *out, struct kw_bytes text, struct 
     return binary(out, kw_buf_bytes(&bytes), err);
 }
 
-KW_ERR kw_inspect(struct kw_inspection *out, struct kw_bytes front, uint64_t total,
-                  struct kw_error *err)
+KW_ERR kw_sealed_inspect(struct kw_inspection *out, struct kw_bytes front, uint64_t total,
+                         struct kw_error *err)
 {
     struct kw_inspection found = {.sealed_size = total};
     kw_code code;

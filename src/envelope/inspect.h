@@ -24,8 +24,8 @@ struct kw_inspection {
 
 /* front is the first front.len bytes of total. KW_BAD_FORMAT if nothing of ours is recognised,
  * KW_NOT_SEALED for a JSON object without sealed fields, KW_TRUNCATED. */
-KW_ERR kw_inspect(struct kw_inspection *out, struct kw_bytes front, uint64_t total,
-                  struct kw_error *err);
+KW_ERR kw_sealed_inspect(struct kw_inspection *out, struct kw_bytes front, uint64_t total,
+                         struct kw_error *err);
 
 /* "envelope", "stream", ... */
 const char *kw_format_name(enum kw_format format);

@@ -53,9 +53,9 @@ static KW_ERR sign(uint8_t *at, struct kw_message *message, const struct kw_data
     return kw_sign(signer->seed, kw_buf_bytes(&text), at + 4, err);
 }
 
-KW_ERR kw_message_seal(struct kw_buf *out, const struct kw_data_key *key,
-                       const struct kw_context *context, const struct kw_signer *signer,
-                       struct kw_bytes plaintext, struct kw_error *err)
+KW_ERR kw_message_seal_with_key(struct kw_buf *out, const struct kw_data_key *key,
+                                const struct kw_context *context, const struct kw_signer *signer,
+                                struct kw_bytes plaintext, struct kw_error *err)
 {
     bool is_signed = signer != NULL;
     struct kw_data_key mine = *key;
@@ -138,9 +138,10 @@ static KW_ERR check_signature(const struct kw_message *message, const struct kw_
     return KW_OK;
 }
 
-KW_ERR kw_message_open(struct kw_buf *out, const struct kw_message *message,
-                       const struct kw_context *context, const uint8_t data_key[KW_KEY_SIZE],
-                       const uint8_t *public_key, struct kw_error *err)
+KW_ERR kw_message_open_with_key(struct kw_buf *out, const struct kw_message *message,
+                                const struct kw_context *context,
+                                const uint8_t data_key[KW_KEY_SIZE], const uint8_t *public_key,
+                                struct kw_error *err)
 {
     uint8_t extra[EXTRA_SIZE];
     struct kw_payload payload = {

@@ -34,9 +34,9 @@ struct kw_message {
 };
 
 /* Appends the message to out. signer NULL: not signed. The key is used up. */
-KW_ERR kw_message_seal(struct kw_buf *out, const struct kw_data_key *key,
-                       const struct kw_context *context, const struct kw_signer *signer,
-                       struct kw_bytes plaintext, struct kw_error *err);
+KW_ERR kw_message_seal_with_key(struct kw_buf *out, const struct kw_data_key *key,
+                                const struct kw_context *context, const struct kw_signer *signer,
+                                struct kw_bytes plaintext, struct kw_error *err);
 
 /* KW_BAD_FORMAT if it is no message, KW_TRUNCATED if it is too short for one. */
 KW_ERR kw_message_parse(struct kw_message *out, struct kw_bytes sealed, struct kw_error *err);
@@ -49,8 +49,9 @@ KW_ERR kw_message_verify(const struct kw_message *message, const struct kw_conte
 /* Appends the plaintext to out. A signed message wants the public key and is verified first; with
  * public_key NULL only unsigned ones open, with one only signed ones: what the reader expects
  * decides, not what the message says. KW_BAD_SIGNATURE, KW_SEAL_BROKEN; out is then as it was. */
-KW_ERR kw_message_open(struct kw_buf *out, const struct kw_message *message,
-                       const struct kw_context *context, const uint8_t data_key[KW_KEY_SIZE],
-                       const uint8_t *public_key, struct kw_error *err);
+KW_ERR kw_message_open_with_key(struct kw_buf *out, const struct kw_message *message,
+                                const struct kw_context *context,
+                                const uint8_t data_key[KW_KEY_SIZE], const uint8_t *public_key,
+                                struct kw_error *err);
 
 #endif
