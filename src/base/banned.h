@@ -9,6 +9,10 @@
 #include <strings.h>
 #include <time.h>
 
+/* glibc makes macros of these two for clang. */
+#undef sprintf
+#undef vsprintf
+
 #pragma GCC poison strcpy strcat strncpy strncat stpcpy sprintf vsprintf gets strtok
 #pragma GCC poison atoi atol atoll atof asctime ctime gmtime localtime mktemp tmpnam tempnam
 #pragma GCC poison srand random drand48 system popen bcopy bzero bcmp

@@ -8,19 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Not under a sanitizer (KW_SANITIZED): its shadow is too large, and its quarantine is not ours. */
 enum kw_memory { KW_MEMORY_ORDINARY, KW_MEMORY_SECRET };
-
-/* A sanitizer's shadow is too large to look through, and its quarantine is no memory of ours. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define KW_MEMORY_CAN_SEARCH 0
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define KW_MEMORY_CAN_SEARCH 0
-#endif
-#endif
-#ifndef KW_MEMORY_CAN_SEARCH
-#define KW_MEMORY_CAN_SEARCH 1
-#endif
 
 struct kw_memory_region {
     uintptr_t from;

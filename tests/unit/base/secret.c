@@ -2,6 +2,7 @@
 #include "base/secret.h"
 
 #include "child.h"
+#include "sanitized.h"
 
 #include <inttypes.h>
 #include <pthread.h>
@@ -146,6 +147,7 @@ static bool map_flags(const void *address, char flags[256])
 static void kernel_locks_it_and_keeps_it_out_of_cores(void **state)
 {
     KW_UNUSED(state);
+    KW_SKIP_IF_SANITIZED("it makes mlock do nothing");
     static const size_t sizes[] = {32, 1024, 10000};
     for (size_t i = 0; i < KW_COUNT(sizes); i++) {
         KW_AUTO(kw_secret) secret = KW_SECRET_INIT;
@@ -237,6 +239,7 @@ static int child_makes_its_own(void *arg)
 static void a_forked_child_makes_locked_secrets(void **state)
 {
     KW_UNUSED(state);
+    KW_SKIP_IF_SANITIZED("it makes mlock do nothing");
     KW_AUTO(kw_secret) secret = KW_SECRET_INIT;
     make(&secret, 32);
     assert_int_equal(kw_child_exit(kw_in_child(child_makes_its_own, &secret)), 0);
@@ -274,6 +277,7 @@ static void expect_clean_exit(int status, const char *what)
 static void without_lockable_memory_it_refuses(void **state)
 {
     KW_UNUSED(state);
+    KW_SKIP_IF_SANITIZED("it makes mlock do nothing");
     expect_clean_exit(kw_in_child(without_lockable_memory, NULL), "refusal");
 }
 

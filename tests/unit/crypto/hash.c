@@ -2,6 +2,7 @@
 #include "crypto/hash.h"
 
 #include "memory.h"
+#include "sanitized.h"
 
 #include "crypto/random.h"
 
@@ -164,10 +165,7 @@ static void threads_do_not_mix(void **state)
 static void keys_are_left_nowhere(void **state)
 {
     KW_UNUSED(state);
-    if (!KW_MEMORY_CAN_SEARCH) {
-        print_message("skipped: memory cannot be searched under a sanitizer\n");
-        skip();
-    }
+    KW_SKIP_IF_SANITIZED("memory cannot be searched");
     uint8_t needle[KW_KEY_SIZE];
     uint8_t mask[KW_KEY_SIZE];
     KW_AUTO(kw_secret) key = KW_SECRET_INIT;

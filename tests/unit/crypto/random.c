@@ -3,6 +3,7 @@
 
 #include "child.h"
 #include "memory.h"
+#include "sanitized.h"
 
 #include <pthread.h>
 #include <setjmp.h>
@@ -76,10 +77,7 @@ static void a_child_draws_its_own(void **state)
 static void a_draw_is_wiped_behind(void **state)
 {
     KW_UNUSED(state);
-    if (!KW_MEMORY_CAN_SEARCH) {
-        print_message("skipped: memory cannot be searched under a sanitizer\n");
-        skip();
-    }
+    KW_SKIP_IF_SANITIZED("memory cannot be searched");
     static const uint8_t none[DRAW];
     uint8_t draw[DRAW];
     for (int i = 0; i < 3; i++) {
@@ -124,6 +122,7 @@ static int without_locked_memory(void *arg)
 static void it_works_without_a_read_ahead(void **state)
 {
     KW_UNUSED(state);
+    KW_SKIP_IF_SANITIZED("it makes mlock do nothing");
     int end = kw_child_exit(kw_in_child(without_locked_memory, NULL));
     if (end == CANNOT_TRY) {
         print_message("skipped: capabilities cannot be given up here\n");
