@@ -97,6 +97,12 @@ void kw_http_respond(struct kw_http_request *req, int status, const char *conten
  * message NULL: the code's own. A retryable error carries Retry-After: 1. Thread-safe. */
 void kw_http_respond_error(struct kw_http_request *req, kw_code code, const char *message);
 
+/* Has fn(req, arg) called soon on req's worker: for who learns on another thread that an answer can
+ * be written, and wants to write it where there is time. Once a request at a time; the request is
+ * alive until fn has answered it. Thread-safe. */
+void kw_http_post(struct kw_http_request *req, void (*fn)(struct kw_http_request *req, void *arg),
+                  void *arg);
+
 /* The same body, for a caller that adds headers of its own. */
 void kw_http_error_body(struct kw_buf *out, kw_code code, const char *message, const char *id);
 
@@ -184,6 +190,10 @@ KW_ERR kw_http_server_start(struct kw_http_server *server, struct kw_error *err)
 /* Stops accepting, lets requests under way finish until the drain deadline, closes every
  * connection and joins the workers. Answers given afterwards are dropped. Not from a worker. */
 void kw_http_server_stop(struct kw_http_server *server);
+
+/* After kw_http_server_stop: runs what was posted and applies answers that came since, on this
+ * thread. Who has requests under way elsewhere calls it until they have all been answered. */
+void kw_http_server_settle(struct kw_http_server *server);
 
 /* Stops if need be, and frees, requests never answered included: no other thread may still hold
  * one. */

@@ -36,7 +36,8 @@ enum kw_http_note_kind {
     KW_HTTP_NOTE_ANSWER,
     KW_HTTP_NOTE_START,
     KW_HTTP_NOTE_CHUNK,
-    KW_HTTP_NOTE_END
+    KW_HTTP_NOTE_END,
+    KW_HTTP_NOTE_CALL
 };
 
 struct kw_http_note {
@@ -45,6 +46,8 @@ struct kw_http_note {
     enum kw_http_note_kind kind;
     bool complete;       /* END */
     struct kw_buf chunk; /* CHUNK; the note is then of its own memory */
+    void (*fn)(struct kw_http_request *req, void *arg); /* CALL */
+    void *arg;
 };
 
 enum kw_http_state {
@@ -78,6 +81,7 @@ struct kw_http_exchange {
     atomic_bool gone;             /* the connection is */
     struct kw_http_note first;    /* ANSWER or START */
     struct kw_http_note last;     /* END */
+    struct kw_http_note call;     /* CALL */
 };
 
 enum kw_http_conn_state { KW_HTTP_HANDSHAKE, KW_HTTP_OPEN, KW_HTTP_LINGER, KW_HTTP_CLOSED };

@@ -76,6 +76,9 @@ static void apply(struct kw_http_note *note)
     case KW_HTTP_NOTE_END:
         apply_end(ex, note->complete);
         break;
+    case KW_HTTP_NOTE_CALL:
+        note->fn(&ex->message.req, note->arg);
+        break;
     }
 }
 
@@ -101,6 +104,16 @@ void kw_http_note_send(struct kw_http_note *note)
     }
     atomic_fetch_add(&ex->notes, 1);
     push(note);
+}
+
+void kw_http_post(struct kw_http_request *req, void (*fn)(struct kw_http_request *req, void *arg),
+                  void *arg)
+{
+    struct kw_http_exchange *ex = kw_http_exchange_of(req);
+    ex->call =
+        (struct kw_http_note){.exchange = ex, .kind = KW_HTTP_NOTE_CALL, .fn = fn, .arg = arg};
+    atomic_fetch_add(&ex->notes, 1);
+    push(&ex->call);
 }
 
 void kw_http_notes_apply(struct kw_http_worker *worker)

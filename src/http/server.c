@@ -131,6 +131,12 @@ void kw_http_server_stop(struct kw_http_server *server)
         }
 }
 
+void kw_http_server_settle(struct kw_http_server *server)
+{
+    for (unsigned i = 0; i < server->workers_count; i++)
+        kw_http_notes_apply(&server->workers[i]);
+}
+
 void kw_http_server_free(struct kw_http_server *server)
 {
     if (server == NULL)
