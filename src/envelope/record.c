@@ -76,27 +76,23 @@ KW_ERR kw_record_sort_fields(struct kw_record *record, struct kw_error *err)
     return KW_OK;
 }
 
-bool kw_field_is_sealed(const struct kw_json *value, struct kw_buf *out)
+enum kw_field_kind kw_field_kind(const struct kw_json *value, struct kw_buf *out)
 {
     if (value->type != KW_JSON_STRING || !kw_text_is(kw_bytes(value->text, value->len)))
-        return false;
-    /* The first four characters hold the first three bytes; most text is told apart by them. */
-    struct kw_bytes rest =
-        kw_bytes(value->text + KW_TEXT_PREFIX_SIZE, value->len - KW_TEXT_PREFIX_SIZE);
-    uint8_t first[3];
-    if (rest.len < 4 ||
-        kw_base64url_decode_exact(first, sizeof first, kw_bytes(rest.data, 4), NULL) != KW_OK ||
-        first[0] != KW_FORMAT_FIELD)
-        return false;
+        return KW_FIELD_PLAIN;
     KW_AUTO(kw_buf) unused = KW_BUF_INIT;
     struct kw_buf *to = out != NULL ? out : &unused;
     size_t before = to->len;
-    if (kw_base64url_decode(to, rest, NULL) != KW_OK)
-        return false;
-    if (to->len - before >= KW_FIELD_OVERHEAD)
-        return true;
+    if (kw_text_decode(to, kw_bytes(value->text, value->len), NULL) != KW_OK)
+        return KW_FIELD_DAMAGED;
+    size_t len = to->len - before;
+    uint8_t format = len > 0 ? to->data[before] : 0;
+    if (format == KW_FORMAT_FIELD && len >= KW_FIELD_OVERHEAD)
+        return KW_FIELD_SEALED;
     to->len = before;
-    return false;
+    bool other = format >= KW_FORMAT_DATA_KEY && format <= KW_FORMAT_MESSAGE &&
+                 format != KW_FORMAT_FIELD && len >= KW_HEAD_SIZE;
+    return other ? KW_FIELD_PLAIN : KW_FIELD_DAMAGED;
 }
 
 KW_ERR kw_field_aad(struct kw_buf *out, const struct kw_wrapped_key *head,

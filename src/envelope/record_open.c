@@ -43,7 +43,7 @@ static KW_ERR take_field(struct kw_record *record, const struct kw_match *match,
                          struct kw_error *err)
 {
     size_t at = record->sealed.len;
-    if (!kw_field_is_sealed(match->value, &record->sealed))
+    if (kw_field_kind(match->value, &record->sealed) != KW_FIELD_SEALED)
         return kw_fail(err, KW_NOT_SEALED, "a value that the field paths name is not sealed");
     uint8_t head = record->sealed.data[at + 1];
     if (head >= record->heads)
@@ -68,13 +68,18 @@ static kw_code read_match(void *arg, const struct kw_match *match, struct kw_err
                       err);
 }
 
-/* Without a spec: every value that reads as sealed. paths ends with value's own path, from start
+/* Without a spec: every value that reads as sealed, and damaged ones are noticed as far as one can
+ * without knowing which values should be sealed. paths ends with value's own path, from start
  * on. */
 static KW_ERR read_all(struct kw_record *record, const struct kw_json *value, size_t *start,
                        struct kw_error *err)
 {
     struct kw_buf *paths = &record->paths;
-    if (kw_field_is_sealed(value, NULL)) {
+    enum kw_field_kind kind = kw_field_kind(value, NULL);
+    if (kind == KW_FIELD_DAMAGED)
+        return kw_fail(err, KW_SEAL_BROKEN,
+                       "a value begins like a sealed one and is none: give the field paths");
+    if (kind == KW_FIELD_SEALED) {
         struct kw_match match = {.value = value, .at = *start, .len = paths->len - *start};
         KW_TRY(take_field(record, &match, NULL, err));
         KW_TRY(kw_buf_status(paths, err));
@@ -99,7 +104,7 @@ static KW_ERR read_all(struct kw_record *record, const struct kw_json *value, si
 
 static size_t count_sealed(const struct kw_json *value)
 {
-    size_t count = kw_field_is_sealed(value, NULL) ? 1 : 0;
+    size_t count = kw_field_kind(value, NULL) == KW_FIELD_SEALED ? 1 : 0;
     for (const struct kw_json *child = value->first; child != NULL; child = child->next)
         count += count_sealed(child);
     return count;
@@ -136,6 +141,8 @@ KW_ERR kw_record_read(struct kw_record *record, const struct kw_fields_spec *spe
     }
     KW_TRY(kw_buf_status(&record->paths, err));
     number_keys(record);
+    if (spec == NULL && record->keys < record->heads)
+        return kw_fail(err, KW_SEAL_BROKEN, "values that were sealed are missing from the record");
     return KW_OK;
 }
 

@@ -56,9 +56,11 @@ void kw_record_reset(struct kw_record *record);
 KW_ERR kw_record_parse(struct kw_record *record, const struct kw_fields_spec *spec,
                        struct kw_bytes text, struct kw_error *err);
 
-/* Whether value is a string that reads as a sealed field. If so, and out is given, its bytes are
- * appended to out. */
-bool kw_field_is_sealed(const struct kw_json *value, struct kw_buf *out);
+/* What a value of a record reads as. DAMAGED: it begins like a sealed thing and is none. PLAIN are
+ * all others, among them sealed things of other formats, which are not the record's to open. The
+ * bytes of a sealed one are appended to out, if that is given. */
+enum kw_field_kind { KW_FIELD_PLAIN, KW_FIELD_SEALED, KW_FIELD_DAMAGED };
+enum kw_field_kind kw_field_kind(const struct kw_json *value, struct kw_buf *out);
 
 /* Associated data of a field: appends to out after emptying it. */
 KW_ERR kw_field_aad(struct kw_buf *out, const struct kw_wrapped_key *head,

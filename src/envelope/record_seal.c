@@ -15,7 +15,7 @@ static kw_code plan_match(void *arg, const struct kw_match *match, struct kw_err
 /* A value that reads as sealed would be taken for one when the record is opened. */
 static KW_ERR refuse_sealed(const struct kw_json *value, struct kw_error *err)
 {
-    if (kw_field_is_sealed(value, NULL))
+    if (kw_field_kind(value, NULL) == KW_FIELD_SEALED)
         return kw_fail(err, KW_ALREADY_SEALED,
                        "the record holds a sealed value already: open it, or leave it as it is");
     for (const struct kw_json *child = value->first; child != NULL; child = child->next)
