@@ -122,6 +122,16 @@ KW_ERR kw_aead_open(const struct kw_suite *suite, const uint8_t key[KW_KEY_SIZE]
     return open(context->aead[suite->index], &call, err);
 }
 
+void kw_aead_forget(void)
+{
+    static const uint8_t zeros[KW_KEY_SIZE];
+    struct kw_crypto_context *context = kw_crypto_context_made();
+    for (size_t i = 0; context != NULL && i < KW_SUITE_COUNT; i++) {
+        if (EVP_EncryptInit_ex2(context->aead[i], NULL, zeros, zeros, NULL) != 1)
+            abort(); /* a key that the caller believes to be gone would still be there */
+    }
+}
+
 KW_ERR kw_aead_new(const struct kw_suite *suite, const uint8_t key[KW_KEY_SIZE],
                    struct kw_aead **out, struct kw_error *err)
 {

@@ -1,9 +1,10 @@
 /* Inside crypto/ only: the table of suites, the algorithms of OpenSSL that are fetched once for the
  * process, and the contexts that each thread keeps, so that a call fetches and allocates nothing.
  *
- * A thread's contexts are made at its first call and freed when it ends. What a context last worked
- * on (a key schedule) stays in it until the next call: that is OpenSSL's heap, which
- * kw_process_harden() locks and keeps out of core dumps. */
+ * A thread's contexts are made at its first call and freed when it ends. An AEAD's key schedule
+ * stays in its context until the next call or kw_aead_forget(): that is OpenSSL's heap, which
+ * kw_process_harden() locks where it may and keeps out of core dumps. HMAC keys are overwritten
+ * after each call. */
 #ifndef KW_CRYPTO_CONTEXT_H
 #define KW_CRYPTO_CONTEXT_H
 
@@ -47,6 +48,9 @@ KW_ERR kw_crypto_algorithms(const struct kw_crypto_algorithms **out, struct kw_e
 
 /* The calling thread's. */
 KW_ERR kw_crypto_context(struct kw_crypto_context **out, struct kw_error *err);
+
+/* The same, or NULL if the thread has none yet. */
+struct kw_crypto_context *kw_crypto_context_made(void);
 
 /* A context set up for the suite, without a key; NULL if it cannot be had. */
 EVP_CIPHER_CTX *kw_crypto_cipher_new(const struct kw_crypto_algorithms *algorithms, size_t index);

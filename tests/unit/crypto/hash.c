@@ -1,9 +1,6 @@
 /* Hashes and derivations against each other; vectors.* holds them against published values. */
 #include "crypto/hash.h"
 
-#include "memory.h"
-#include "sanitized.h"
-
 #include "crypto/random.h"
 
 #include <pthread.h>
@@ -160,33 +157,6 @@ static void threads_do_not_mix(void **state)
     }
 }
 
-/* The library copies an HMAC key to its heap; it must not stay there. The key stands in secret
- * memory alone, and the search has it in two parts. */
-static void keys_are_left_nowhere(void **state)
-{
-    KW_UNUSED(state);
-    KW_SKIP_IF_SANITIZED("memory cannot be searched");
-    uint8_t needle[KW_KEY_SIZE];
-    uint8_t mask[KW_KEY_SIZE];
-    KW_AUTO(kw_secret) key = KW_SECRET_INIT;
-    KW_AUTO(kw_secret) out = KW_SECRET_INIT;
-    assert_int_equal(kw_secret_alloc(&key, KW_KEY_SIZE, NULL), KW_OK);
-    assert_int_equal(kw_secret_alloc(&out, KW_KEY_SIZE, NULL), KW_OK);
-    kw_random(needle, sizeof needle);
-    kw_random(mask, sizeof mask);
-    for (size_t i = 0; i < KW_KEY_SIZE; i++)
-        key.data[i] = (uint8_t)(needle[i] ^ mask[i]);
-    struct kw_bytes in = kw_bytes(key.data, key.len);
-    struct kw_bytes info = kw_bytes_str("info");
-    assert_int_equal(kw_memory_count(KW_MEMORY_SECRET, needle, mask, KW_KEY_SIZE), 1);
-    assert_int_equal(kw_hkdf_sha256(out.data, out.len, in, info, info, NULL), KW_OK);
-    assert_int_equal(kw_memory_count(KW_MEMORY_ORDINARY, needle, mask, KW_KEY_SIZE), 0);
-    assert_int_equal(kw_hkdf_expand_sha256(out.data, out.len, in, info, NULL), KW_OK);
-    assert_int_equal(kw_memory_count(KW_MEMORY_ORDINARY, needle, mask, KW_KEY_SIZE), 0);
-    assert_int_equal(kw_hmac_sha256(out.data, in, info, NULL), KW_OK);
-    assert_int_equal(kw_memory_count(KW_MEMORY_ORDINARY, needle, mask, KW_KEY_SIZE), 0);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -198,7 +168,6 @@ int main(void)
         cmocka_unit_test(scrypt_wants_a_cost_in_range),
         cmocka_unit_test(scrypt_may_take_more_than_the_default),
         cmocka_unit_test(threads_do_not_mix),
-        cmocka_unit_test(keys_are_left_nowhere),
     };
     return cmocka_run_group_tests_name("hash", tests, NULL, NULL);
 }
