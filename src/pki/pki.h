@@ -1,9 +1,10 @@
 /* A small certificate authority, for an embedded authority that has no other: one root, server
- * certificates, and client certificates that carry a SPIFFE id (exactly one URI name). X.509 by OpenSSL.
+ * certificates, and client certificates that carry a SPIFFE id (exactly one URI name). X.509 by
+ * OpenSSL.
  *
- * Keys are ECDSA P-256, serial numbers random, certificates end-entity only and limited to their use
- * (serverAuth or clientAuth). Private keys leave as PEM in secret memory; whoever calls decides where
- * they rest. RFC 5280; SPIFFE X.509-SVID. Thread-safe. */
+ * Keys are ECDSA P-256, serial numbers random, certificates end-entity only and limited to their
+ * use (serverAuth or clientAuth). Private keys leave as PEM in secret memory; whoever calls decides
+ * where they rest. RFC 5280; SPIFFE X.509-SVID. Thread-safe. */
 #ifndef KW_PKI_PKI_H
 #define KW_PKI_PKI_H
 
