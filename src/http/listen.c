@@ -10,7 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { ACCEPTS_AT_A_TIME = 64, HOST_SIZE = 256, PORT_SIZE = 6 };
+enum { ACCEPTS_AT_A_TIME = 64, UNSENT_MAX = 128 * 1024, HOST_SIZE = 256, PORT_SIZE = 6 };
 
 /* host:port or [v6]:port into its parts. */
 static KW_ERR split(const char *address, char host[HOST_SIZE], char port[PORT_SIZE],
@@ -77,10 +77,12 @@ static KW_ERR open_socket(const struct sockaddr_storage *address, socklen_t len,
                           int *out, struct kw_error *err)
 {
     int one = 1;
+    int unsent = UNSENT_MAX;
     KW_AUTO_FD fd = socket(address->ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) != 0 ||
         (shared && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof one) != 0) ||
-        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one) != 0)
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one) != 0 ||
+        setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof unsent) != 0)
         return kw_fail_errno(err, errno, "opening a listening socket");
     if (bind(fd, (const void *)address, len) != 0) {
         char text[KW_HTTP_REMOTE_SIZE];
