@@ -1,0 +1,35 @@
+/* Writing tiles into the ledger's folder: many files, made durable together. Not thread-safe. */
+#ifndef KW_LEDGER_TILEFILE_H
+#define KW_LEDGER_TILEFILE_H
+
+#include "ledger/io.h"
+#include "tlog/tile.h"
+
+enum { KW_TILE_FILES = 64 };
+
+struct kw_tile_files {
+    struct kw_ledger_io *io;
+    const char *dir;
+    size_t open_count;
+    struct {
+        int fd;
+        char path[KW_TLOG_PATH_SIZE];
+    } open[KW_TILE_FILES];
+    size_t folder_count;
+    char folder[KW_TILE_FILES][KW_TLOG_PATH_SIZE]; /* that have new names in them */
+};
+
+/* Writes a tile; it is durable after the next kw_tile_files_sync. */
+KW_ERR kw_tile_files_put(struct kw_tile_files *files, struct kw_tlog_tile tile,
+                         struct kw_bytes content, struct kw_error *err);
+
+/* Makes all that was put durable, with the folders. */
+KW_ERR kw_tile_files_sync(struct kw_tile_files *files, struct kw_error *err);
+
+/* Forgets what was put and not synced. */
+void kw_tile_files_drop(struct kw_tile_files *files);
+
+/* Removes the partial tiles that the full tile has replaced. Best effort: they do no harm. */
+void kw_tile_files_remove_partial(struct kw_tile_files *files, int level, uint64_t index);
+
+#endif
