@@ -16,8 +16,8 @@ KW_ERR kw_hex_decode(struct kw_buf *out, struct kw_bytes text, struct kw_error *
 KW_ERR kw_base64_decode(struct kw_buf *out, struct kw_bytes text, struct kw_error *err);
 KW_ERR kw_base64url_decode(struct kw_buf *out, struct kw_bytes text, struct kw_error *err);
 
-/* Into a place of known size: the text must hold exactly len bytes. For fixed-size values, and, with
- * data in secret memory, for secrets. out is untouched on failure only for wrong lengths. */
+/* Into a place of known size: the text must hold exactly len bytes. For fixed-size values, and,
+ * with data in secret memory, for secrets. out is untouched on failure only for wrong lengths. */
 KW_ERR kw_hex_decode_exact(void *out, size_t len, struct kw_bytes text, struct kw_error *err);
 KW_ERR kw_base64_decode_exact(void *out, size_t len, struct kw_bytes text, struct kw_error *err);
 KW_ERR kw_base64url_decode_exact(void *out, size_t len, struct kw_bytes text, struct kw_error *err);

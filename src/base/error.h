@@ -8,8 +8,9 @@
  *             return kw_fail(err, KW_BAD_CONFIG, "%s is empty", path);
  *         ...
  *
- * KW_AUTO(kw_x) declares a struct kw_x that kw_x_wipe() ends when the scope is left; KW_AUTO_PTR(kw_x)
- * a pointer that kw_x_free() frees. Both need a KW_CLEANUP_... line in the type's header. */
+ * KW_AUTO(kw_x) declares a struct kw_x that kw_x_wipe() ends when the scope is left;
+ * KW_AUTO_PTR(kw_x) a pointer that kw_x_free() frees. Both need a KW_CLEANUP_... line in the type's
+ * header. */
 #ifndef KW_BASE_ERROR_H
 #define KW_BASE_ERROR_H
 

@@ -52,7 +52,7 @@ static bool finish(EVP_CIPHER_CTX *ctx)
     return EVP_CipherFinal_ex(ctx, none, &len) == 1 && len == 0;
 }
 
-static KW_ERR seal(EVP_CIPHER_CTX *ctx, const struct call *call, struct kw_error *err)
+static KW_ERR run_seal(EVP_CIPHER_CTX *ctx, const struct call *call, struct kw_error *err)
 {
     if (EVP_EncryptInit_ex2(ctx, NULL, call->key, call->nonce, NULL) == 1 &&
         update(ctx, NULL, call->aad.data, call->aad.len) &&
@@ -63,7 +63,7 @@ static KW_ERR seal(EVP_CIPHER_CTX *ctx, const struct call *call, struct kw_error
     return kw_crypto_fail(err, "sealing");
 }
 
-static KW_ERR open(EVP_CIPHER_CTX *ctx, const struct call *call, struct kw_error *err)
+static KW_ERR run_open(EVP_CIPHER_CTX *ctx, const struct call *call, struct kw_error *err)
 {
     uint8_t tag[KW_TAG_SIZE];
     memcpy(tag, call->in + call->len, sizeof tag);
@@ -103,7 +103,7 @@ KW_ERR kw_aead_seal(const struct kw_suite *suite, const uint8_t key[KW_KEY_SIZE]
     KW_TRY(kw_crypto_context(&context, err));
     struct call call = {
         .key = key, .nonce = nonce, .aad = aad, .in = in.data, .out = out, .len = in.len};
-    return seal(context->aead[suite->index], &call, err);
+    return run_seal(context->aead[suite->index], &call, err);
 }
 
 KW_ERR kw_aead_open(const struct kw_suite *suite, const uint8_t key[KW_KEY_SIZE],
@@ -119,7 +119,7 @@ KW_ERR kw_aead_open(const struct kw_suite *suite, const uint8_t key[KW_KEY_SIZE]
                         .in = in.data,
                         .out = out,
                         .len = in.len - KW_TAG_SIZE};
-    return open(context->aead[suite->index], &call, err);
+    return run_open(context->aead[suite->index], &call, err);
 }
 
 void kw_aead_forget(void)
@@ -156,7 +156,7 @@ KW_ERR kw_aead_seal_with(struct kw_aead *aead, const uint8_t nonce[KW_NONCE_SIZE
 {
     KW_TRY(check_seal(aead->suite, in, err));
     struct call call = {.nonce = nonce, .aad = aad, .in = in.data, .out = out, .len = in.len};
-    return seal(aead->ctx, &call, err);
+    return run_seal(aead->ctx, &call, err);
 }
 
 KW_ERR kw_aead_open_with(struct kw_aead *aead, const uint8_t nonce[KW_NONCE_SIZE],
@@ -166,7 +166,7 @@ KW_ERR kw_aead_open_with(struct kw_aead *aead, const uint8_t nonce[KW_NONCE_SIZE
     KW_TRY(check_open(aead->suite, in, err));
     struct call call = {
         .nonce = nonce, .aad = aad, .in = in.data, .out = out, .len = in.len - KW_TAG_SIZE};
-    return open(aead->ctx, &call, err);
+    return run_open(aead->ctx, &call, err);
 }
 
 void kw_aead_free(struct kw_aead *aead)

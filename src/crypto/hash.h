@@ -5,7 +5,8 @@
 
 #include "crypto/suite.h"
 
-/* The hash of the parts, one after the other. Cannot fail but by a broken library: then it aborts. */
+/* The hash of the parts, one after the other. Cannot fail but by a broken library: then it aborts.
+ */
 void kw_sha256(uint8_t out[KW_HASH_SIZE], const struct kw_bytes *parts, size_t count);
 
 static inline void kw_sha256_one(uint8_t out[KW_HASH_SIZE], struct kw_bytes in)

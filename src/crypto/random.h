@@ -1,6 +1,6 @@
-/* Random bytes from the kernel (getrandom), read ahead a thread in secret memory: each byte is given
- * out once and wiped behind; a forked child starts afresh. Aborts if the kernel has none: there is no
- * safe way on. Thread-safe. */
+/* Random bytes from the kernel (getrandom), read ahead a thread in secret memory: each byte is
+ * given out once and wiped behind; a forked child starts afresh. Aborts if the kernel has none:
+ * there is no safe way on. Thread-safe. */
 #ifndef KW_CRYPTO_RANDOM_H
 #define KW_CRYPTO_RANDOM_H
 
