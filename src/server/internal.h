@@ -1,0 +1,64 @@
+/* Inside the server. */
+#ifndef KW_SERVER_INTERNAL_H
+#define KW_SERVER_INTERNAL_H
+
+#include "base/rate.h"
+#include "http/http.h"
+#include "server/server.h"
+
+#include <stdatomic.h>
+
+enum { KW_SERVER_PRINCIPAL_SIZE = 264, KW_SERVER_BUCKETS = 16 };
+
+/* What the requests of one kind took. */
+struct kw_server_series {
+    const char *route;
+    atomic_uint_fast64_t buckets[KW_SERVER_BUCKETS]; /* not cumulative */
+    atomic_uint_fast64_t us_total;
+    atomic_uint_fast64_t by_status[6]; /* 1xx ... 5xx */
+};
+
+enum kw_server_route {
+    KW_ROUTE_DATA_KEYS,
+    KW_ROUTE_SEAL,
+    KW_ROUTE_LEDGER,
+    KW_ROUTE_OTHER,
+    KW_ROUTES
+};
+
+struct kw_server {
+    struct kw_server_options options;
+    struct kw_http_server *http;
+    struct kw_http_tls tls;
+    char cert_path[4096], key_path[4096], ca_path[4096];
+    struct kw_rate *rate;
+    atomic_uint in_flight; /* calls that the API has */
+    atomic_uint_fast64_t unauthenticated, rate_limited;
+    struct kw_server_series series[KW_ROUTES];
+};
+
+/* Who sent the request, in texts of its own. */
+struct kw_server_identity {
+    char principal[KW_SERVER_PRINCIPAL_SIZE];
+    char tenants[KW_SCOPE_MAX + 1];
+    char source[KW_HTTP_REMOTE_SIZE];
+    unsigned rights;
+};
+
+/* auth.c: KW_UNAUTHENTICATED, KW_TOKEN_EXPIRED, KW_BAD_CERTIFICATE. source is filled in any case.
+ */
+KW_ERR kw_server_identify(struct kw_server *server, const struct kw_http_request *req,
+                          struct kw_server_identity *out, struct kw_error *err);
+bool kw_server_from_loopback(const struct kw_http_request *req);
+
+/* route.c: the HTTP layer's handler. */
+void kw_server_handle(void *arg, struct kw_http_request *req);
+
+/* metrics.c */
+enum kw_server_route kw_server_route_of(const char *path);
+void kw_server_measure(struct kw_server *server, enum kw_server_route route, int status,
+                       int64_t us);
+void kw_server_metrics_init(struct kw_server *server);
+void kw_server_metrics(struct kw_server *server, struct kw_buf *out);
+
+#endif
