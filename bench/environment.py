@@ -122,7 +122,12 @@ location / {{ default_type application/json; return 200 '{answer}'; }}
         process = self.start([program, "-p", home, "-c", home / "nginx.conf", "-e", home / "error.log"], port)
         return {"process": process, "url": f"https://127.0.0.1:{port}/", "certificates": cert}
 
-    # ---- load
+    # ---- load and other programs
+
+    def pinned(self, *words, **more):
+        """Runs a program on the load's first core; its standard output."""
+        pinned = ["taskset", "-c", str(self.load_cores[0])] + [str(w) for w in words]
+        return subprocess.run(pinned, check=True, text=True, stdout=subprocess.PIPE, **more).stdout
 
     def load(self, url, pid, cert, *, connections=32, bodies=None, headers=(), seconds=None):
         """One run of kw_load; its report. bodies: texts that are sent in turn (POST), else GET."""
