@@ -418,7 +418,7 @@ def record_open(c):
                  for path, node in matches(root, steps)]
     if c.get("spec") is None:
         check(not any(damaged(node) for _, node in everything(root)), "seal_broken")
-        check({field_of(node)[1] for _, node in sealed} >= set(range(len(heads))), "seal_broken")
+        check({field_of(found[1])[1] for found in sealed} >= set(range(len(heads))), "seal_broken")
     edits, opened = [], {}
     for path, node, cls in apart(found):
         data = field_of(node)
