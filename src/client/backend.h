@@ -127,7 +127,7 @@ void kw_key_batch_wipe(struct kw_key_batch *batch);
 KW_CLEANUP_WIPE(kw_key_batch)
 
 /* KW_OK also if items failed: each has its code. Another code if the whole did; no item is then of
- * use. A batch of one item that fails is KW_OK, too: look at items[0].error. */
+ * use. An item that is alone in its batch and fails fails the whole. */
 KW_ERR kw_backend_generate(struct kw_backend *backend, struct kw_key_batch *batch,
                            struct kw_error *err);
 KW_ERR kw_backend_unwrap(struct kw_backend *backend, struct kw_key_batch *batch,

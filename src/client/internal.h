@@ -1,0 +1,44 @@
+/* What a kind of backend provides. Private to client/; backend.c is the only caller of ops->. */
+#ifndef KW_CLIENT_INTERNAL_H
+#define KW_CLIENT_INTERNAL_H
+
+#include "client/backend.h"
+
+enum kw_key_op { KW_KEY_GENERATE, KW_KEY_UNWRAP, KW_KEY_REWRAP };
+
+/* A call as kw_backend_call takes it, checked. */
+struct kw_call {
+    const char *method;
+    const char *path; /* with its query */
+    struct kw_bytes body;
+};
+
+struct kw_backend_ops {
+    bool remote;
+    /* Fills each item's out members; keys has room for all. */
+    KW_ERR (*keys)
+    (struct kw_backend *backend, enum kw_key_op op, struct kw_key_batch *batch,
+     struct kw_error *err);
+    KW_ERR (*call)
+    (struct kw_backend *backend, const struct kw_call *call, struct kw_answer *out,
+     struct kw_error *err);
+    KW_ERR (*close)(struct kw_backend *backend, struct kw_error *err);
+};
+
+/* First member of each kind's own structure. */
+struct kw_backend {
+    const struct kw_backend_ops *ops;
+};
+
+/* Turns an error answer ({"error":{...}}, or anything else with a status) into its code and text.
+ * Never KW_OK. */
+kw_code kw_answer_error(int status, struct kw_bytes body, struct kw_error *err);
+
+/* The bodies of POST /v1/data-keys/... Request: appended to out. Answer: fills batch. */
+const char *kw_keys_path(enum kw_key_op op);
+KW_ERR kw_keys_request(struct kw_buf *out, enum kw_key_op op, const struct kw_key_batch *batch,
+                       struct kw_error *err);
+KW_ERR kw_keys_answer(struct kw_bytes body, enum kw_key_op op, struct kw_key_batch *batch,
+                      struct kw_error *err);
+
+#endif
