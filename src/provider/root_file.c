@@ -134,7 +134,9 @@ static KW_ERR read_file(const char *path, struct kw_secret *file, struct kw_root
     if (code == KW_BAD_CONFIG || code == KW_TOO_LARGE)
         return kw_fail(err, KW_BAD_FORMAT, "%s is not a root key file of Keyward", path);
     KW_TRY(code);
-    return kw_root_text_parse(kw_bytes(file->data, file->len), text, err);
+    struct kw_error why;
+    code = kw_root_text_parse(kw_bytes(file->data, file->len), text, &why);
+    return code == KW_OK ? KW_OK : kw_fail(err, code, "%s: %s", path, why.text);
 }
 
 KW_ERR kw_root_file_kind(const char *path, enum kw_root_kind *out, struct kw_error *err)
