@@ -65,8 +65,10 @@ static inline void *test_echo_thread(void *arg)
             if (code == KW_OK)
                 atomic_fetch_add(&echo->fed, 1);
             if (code != KW_OK && code != KW_AGAIN) {
+                pthread_mutex_lock(&echo->lock);
+                echo->feed = NULL;
+                pthread_mutex_unlock(&echo->lock);
                 kw_http_respond_end(feed, true);
-                echo->feed = NULL; /* written by this thread once it is set */
             }
             usleep(1000);
         }
