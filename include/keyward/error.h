@@ -13,6 +13,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default)
 
 /* Classes: name, HTTP status, process exit status, SQLSTATE, may the same call succeed later? */
 #define KW_CLASSES(X)                                                                              \
@@ -135,6 +136,7 @@ bool kw_code_retryable(kw_code code);
 /* The code with this name, or KW_INTERNAL. */
 kw_code kw_code_from_name(const char *name);
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif
