@@ -1,0 +1,73 @@
+/* Reaching the authority: an embedded one in a folder, or a server. */
+#include "cli/command.h"
+
+#include "base/file.h"
+
+#include <unistd.h>
+
+static KW_ERR read_token(const char *path, struct kw_secret *out, struct kw_error *err)
+{
+    KW_AUTO(kw_secret) file = KW_SECRET_INIT;
+    KW_TRY(kw_file_read_secret(path, 4096, &file, err));
+    size_t len = file.len;
+    while (len > 0 && (file.data[len - 1] == '\n' || file.data[len - 1] == '\r'))
+        len--;
+    if (len == 0)
+        return kw_fail(err, KW_BAD_CONFIG, "%s holds no token", path);
+    KW_TRY(kw_secret_alloc(out, len + 1, err));
+    memcpy(out->data, file.data, len);
+    return KW_OK;
+}
+
+static KW_ERR open_remote(struct kw_invocation *in, struct kw_backend **out, struct kw_error *err)
+{
+    KW_AUTO(kw_secret) token = KW_SECRET_INIT;
+    const char *token_file = kw_cli_value(in, "token-file");
+    struct kw_remote_options options = {.address = kw_cli_value(in, "addr"),
+                                        .ca_file = kw_cli_value(in, "cacert"),
+                                        .cert_file = kw_cli_value(in, "cert"),
+                                        .key_file = kw_cli_value(in, "key")};
+    if (token_file != NULL) {
+        KW_TRY(read_token(token_file, &token, err));
+        options.token = (const char *)token.data;
+    }
+    kw_remote_options_environment(&options);
+    return kw_backend_remote(&options, out, err);
+}
+
+KW_ERR kw_cli_backend(struct kw_invocation *in, struct kw_backend **out, struct kw_error *err)
+{
+    const char *data = kw_cli_value(in, "data");
+    if (in->backend == NULL) {
+        if (data != NULL && kw_cli_value(in, "addr") != NULL)
+            return kw_fail(err, KW_USAGE, "--data and --addr exclude each other");
+        if (data != NULL)
+            KW_TRY(kw_backend_folder(data, kw_cli_passphrase_file(in), &in->backend, err));
+        else
+            KW_TRY(open_remote(in, &in->backend, err));
+    }
+    *out = in->backend;
+    return KW_OK;
+}
+
+KW_ERR kw_cli_call(struct kw_invocation *in, const char *method, const char *path,
+                   const struct kw_buf *body, struct kw_answer *answer, struct kw_json_doc *out,
+                   struct kw_error *err)
+{
+    struct kw_backend *backend = NULL;
+    struct kw_bytes sent = kw_bytes(NULL, 0);
+    KW_TRY(kw_cli_backend(in, &backend, err));
+    if (body != NULL) {
+        KW_TRY(kw_buf_status(body, err));
+        sent = kw_buf_bytes(body);
+    }
+    KW_TRY(kw_backend_call(backend, method, path, sent, answer, err));
+    return kw_json_parse(out, kw_buf_bytes(&answer->body), err);
+}
+
+void kw_cli_print_json(const struct kw_answer *answer)
+{
+    fwrite(answer->body.data, 1, answer->body.len, stdout);
+    if (answer->body.len == 0 || answer->body.data[answer->body.len - 1] != '\n')
+        fputc('\n', stdout);
+}
