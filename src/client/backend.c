@@ -32,8 +32,9 @@ static KW_ERR check_path(const char *path, struct kw_error *err)
     static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
                                   "-._~/?&=%";
     size_t len = strlen(path);
+    bool escaped = strcspn(path, "%") < strcspn(path, "?"); /* names need none */
     if (path[0] != '/' || strspn(path, allowed) != len || strstr(path, "/.") != NULL ||
-        strstr(path, "//") != NULL)
+        strstr(path, "//") != NULL || escaped)
         return kw_fail(err, KW_BAD_REQUEST,
                        "the path of a call starts with / and holds letters, digits and -._~/?&=%%");
     return KW_OK;

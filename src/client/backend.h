@@ -24,7 +24,8 @@ struct kw_home;
 
 /* ---- Making one ---- */
 
-/* NULL and 0 take the default. Texts are borrowed for the call that makes a backend. */
+/* NULL and 0 take the default; an empty text means none. Texts are borrowed for the call that makes
+ * a backend. */
 struct kw_remote_options {
     const char *address;   /* https://host[:port], no path; KW_DEFAULT_ADDRESS */
     const char *token;     /* bearer token, or NULL */
@@ -49,9 +50,9 @@ KW_ERR kw_backend_remote(const struct kw_remote_options *options, struct kw_back
  * administrator. */
 KW_ERR kw_backend_home(struct kw_home *home, struct kw_backend **out, struct kw_error *err);
 
-/* Opens the home at dir and keeps it until it is closed. passphrase_file: NULL if the root key
- * rests without one (or KEYWARD_PASSPHRASE_FILE). KW_DATA_MISSING, KW_DATA_LOCKED, KW_WRONG_ROOT.
- */
+/* Opens the home at dir and keeps it until it is closed. passphrase_file NULL takes
+ * KEYWARD_PASSPHRASE_FILE; without one, or with "", the root key must rest without a passphrase.
+ * KW_DATA_MISSING, KW_DATA_LOCKED, KW_WRONG_ROOT. */
 KW_ERR kw_backend_folder(const char *dir, const char *passphrase_file, struct kw_backend **out,
                          struct kw_error *err);
 

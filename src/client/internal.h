@@ -16,10 +16,10 @@ struct kw_call {
 struct kw_backend_ops {
     bool remote;
     /* Fills each item's out members; keys has room for all. */
-    KW_ERR (*keys)
+    KW_ERR(*keys)
     (struct kw_backend *backend, enum kw_key_op op, struct kw_key_batch *batch,
      struct kw_error *err);
-    KW_ERR (*call)
+    KW_ERR(*call)
     (struct kw_backend *backend, const struct kw_call *call, struct kw_answer *out,
      struct kw_error *err);
     KW_ERR (*close)(struct kw_backend *backend, struct kw_error *err);
@@ -40,5 +40,10 @@ KW_ERR kw_keys_request(struct kw_buf *out, enum kw_key_op op, const struct kw_ke
                        struct kw_error *err);
 KW_ERR kw_keys_answer(struct kw_bytes body, enum kw_key_op op, struct kw_key_batch *batch,
                       struct kw_error *err);
+
+/* As kw_backend_folder; scheduler: also do, on a thread, what becomes due (a program that stays).
+ */
+KW_ERR kw_backend_folder_run(const char *dir, const char *passphrase_file, bool scheduler,
+                             struct kw_backend **out, struct kw_error *err);
 
 #endif
