@@ -33,6 +33,16 @@ static void stop_reading(struct kw_http_conn *conn)
     kw_buf_wipe(&conn->in);
 }
 
+/* RFC 9110, 15.5.6: with the methods that there are. */
+static void refuse_method(struct kw_http_request *req, const struct kw_error *why)
+{
+    static const struct kw_http_field allow[] = {
+        {"allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, LIST"}, {NULL, NULL}};
+    KW_AUTO(kw_buf) body = KW_BUF_INIT;
+    kw_http_error_body(&body, why->code, why->text, req->id);
+    kw_http_respond(req, kw_code_http_status(why->code), "application/json", &body, allow);
+}
+
 /* Answers the request that is being read with why, and reads no more: its framing is lost. */
 void kw_http_input_refuse(struct kw_http_conn *conn, const struct kw_error *why)
 {
@@ -43,7 +53,10 @@ void kw_http_input_refuse(struct kw_http_conn *conn, const struct kw_error *why)
     ex->message.req.method = KW_HTTP_GET;
     ex->message.keep_alive = false;
     enqueue(conn, ex);
-    kw_http_respond_error(&ex->message.req, why->code, why->text);
+    if (why->code == KW_METHOD_NOT_ALLOWED)
+        refuse_method(&ex->message.req, why);
+    else
+        kw_http_respond_error(&ex->message.req, why->code, why->text);
 }
 
 /* A certificate that has ended during a long connection is no identity any more. */
