@@ -224,7 +224,7 @@ kw_code kw_command_message_seal(const struct kw_command *c)
     signer.seed = seed.data;
     kw_command_hex(c->json, "plaintext", &plain);
     KW_TRY(kw_message_seal_with_key(&out, &k.key, &c->context, is_signed ? &signer : NULL,
-                           kw_buf_bytes(&plain), c->err));
+                                    kw_buf_bytes(&plain), c->err));
     return answer_hex(c, "sealed", &out);
 }
 
@@ -243,6 +243,6 @@ kw_code kw_command_message_open(const struct kw_command *c)
     KW_TRY(kw_message_parse(&message, kw_buf_bytes(&sealed), c->err));
     KW_TRY(opening_keys(c, NULL, &message.head, &k));
     KW_TRY(kw_message_open_with_key(&out, &message, &c->context, k.secret.data,
-                           is_signed ? public_key : NULL, c->err));
+                                    is_signed ? public_key : NULL, c->err));
     return answer_hex(c, "plaintext", &out);
 }
