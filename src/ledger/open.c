@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 enum {
@@ -85,7 +84,8 @@ static KW_ERR lock_folder(struct kw_ledger *ledger, struct kw_error *err)
             ledger->dir);
     if (ledger->lock_fd < 0)
         return kw_ledger_io_fail(err, errno, "open", path);
-    if (flock(ledger->lock_fd, LOCK_EX | LOCK_NB) != 0)
+    struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    if (fcntl(ledger->lock_fd, F_OFD_SETLK, &whole) != 0)
         return kw_fail(err, KW_DATA_LOCKED, "another process writes the ledger in %s", ledger->dir);
     return KW_OK;
 }

@@ -16,7 +16,7 @@ struct kw_tlog_proof {
 /* A tree that can be asked for the root of the full subtree over the entries
  * [index << height, (index + 1) << height), which exists in it. */
 struct kw_tlog_hashes {
-    KW_ERR (*subtree)
+    KW_ERR(*subtree)
     (void *arg, unsigned height, uint64_t index, struct kw_tlog_hash *out, struct kw_error *err);
     void *arg;
 };

@@ -74,6 +74,33 @@ KW_ERR kw_tlog_fetch_tile(const struct kw_tlog_source *source, struct kw_tlog_ti
     return code;
 }
 
+static KW_ERR each_of_bundle(struct kw_bytes bundle, uint64_t index, struct kw_tlog_range range,
+                             kw_tlog_each_entry *each, void *arg, struct kw_error *err)
+{
+    struct kw_bytes entry;
+    for (; kw_tlog_bundle_next(&bundle, &entry); index++)
+        if (index >= range.from && index < range.to)
+            KW_TRY(each(arg, index, entry, err));
+    return KW_OK;
+}
+
+KW_ERR kw_tlog_each(const struct kw_tlog_source *source, struct kw_tlog_range range,
+                    kw_tlog_each_entry *each, void *arg, struct kw_error *err)
+{
+    KW_AUTO(kw_buf) bundle = KW_BUF_INIT;
+    if (range.to > range.size)
+        range.to = range.size;
+    uint64_t index = range.from - range.from % KW_TLOG_TILE_WIDTH;
+    for (; index < range.to; index += KW_TLOG_TILE_WIDTH) {
+        struct kw_tlog_tile tile = {.level = KW_TLOG_ENTRIES, .index = index / KW_TLOG_TILE_WIDTH};
+        tile.width = kw_tlog_tile_width(range.size, KW_TLOG_ENTRIES, tile.index);
+        kw_buf_reset(&bundle);
+        KW_TRY(kw_tlog_fetch_tile(source, tile, &bundle, err));
+        KW_TRY(each_of_bundle(kw_buf_bytes(&bundle), index, range, each, arg, err));
+    }
+    return KW_OK;
+}
+
 static KW_ERR load(struct kw_tlog_reader *reader, struct kw_tlog_tile tile,
                    const struct kw_tlog_hash **out, struct kw_error *err)
 {

@@ -8,7 +8,7 @@
 struct kw_tlog_source {
     /* Appends the resource at path ("checkpoint", "tile/0/000.p/7") to out: KW_NOT_FOUND if there
      * is none, KW_TOO_LARGE if it has more than max bytes, or whatever keeps it from being read. */
-    KW_ERR (*fetch)
+    KW_ERR(*fetch)
     (void *arg, const char *path, size_t max, struct kw_buf *out, struct kw_error *err);
     void *arg;
 };
@@ -22,6 +22,18 @@ KW_ERR kw_tlog_fetch_tile(const struct kw_tlog_source *source, struct kw_tlog_ti
  */
 KW_ERR kw_tlog_bundle_cut(struct kw_bytes bundle, unsigned width, const char *path, size_t *out,
                           struct kw_error *err);
+
+/* Calls each for the entries [from, to) of a log of size entries, in order; a failure of each ends
+ * it. Does not check them against the tree: see tlog/verify.h. */
+typedef KW_ERR kw_tlog_each_entry(void *arg, uint64_t index, struct kw_bytes entry,
+                                  struct kw_error *err);
+struct kw_tlog_range {
+    uint64_t from;
+    uint64_t to;
+    uint64_t size;
+};
+KW_ERR kw_tlog_each(const struct kw_tlog_source *source, struct kw_tlog_range range,
+                    kw_tlog_each_entry *each, void *arg, struct kw_error *err);
 
 /* The tree of size entries behind source, for proofs. Keeps the tile of each level that was used
  * last. Not thread-safe. */
