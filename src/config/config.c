@@ -1,0 +1,157 @@
+#include "config/internal.h"
+
+enum { VALUE_MAX = 2048, NAME_MAX_LEN = 128 };
+
+static void wipe_setting(struct kw_setting *setting)
+{
+    free(setting->name);
+    free(setting->value);
+    free(setting->origin);
+    *setting = (struct kw_setting){0};
+}
+
+/* Where name stands, or would stand; found says which. */
+static size_t position(const struct kw_config *config, const char *name, bool *found)
+{
+    size_t low = 0;
+    size_t high = config->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int order = strcmp(config->settings[middle].name, name);
+        if (order == 0) {
+            *found = true;
+            return middle;
+        }
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    *found = false;
+    return low;
+}
+
+const struct kw_setting *kw_config_find(const struct kw_config *config, const char *name)
+{
+    bool found;
+    size_t at = position(config, name, &found);
+    return found ? &config->settings[at] : NULL;
+}
+
+/* Room for one more at its place in the order. */
+static KW_ERR insert(struct kw_config *config, size_t at, struct kw_error *err)
+{
+    struct kw_setting *grown =
+        realloc(config->settings, (config->count + 1) * sizeof *config->settings);
+    if (grown == NULL)
+        return kw_fail_code(err, KW_NO_MEMORY);
+    config->settings = grown;
+    memmove(&grown[at + 1], &grown[at], (config->count - at) * sizeof *grown);
+    grown[at] = (struct kw_setting){0};
+    config->count++;
+    return KW_OK;
+}
+
+static KW_ERR store(struct kw_config *config, struct kw_setting *fresh, struct kw_error *err)
+{
+    bool found;
+    if (fresh->name == NULL || fresh->value == NULL || fresh->origin == NULL) {
+        wipe_setting(fresh);
+        return kw_fail_code(err, KW_NO_MEMORY);
+    }
+    size_t at = position(config, fresh->name, &found);
+    kw_code code = found ? KW_OK : insert(config, at, err);
+    if (code != KW_OK) {
+        wipe_setting(fresh);
+        return code;
+    }
+    wipe_setting(&config->settings[at]);
+    config->settings[at] = *fresh;
+    return KW_OK;
+}
+
+static kw_code unknown(const char *name, const struct kw_place *place, struct kw_error *err)
+{
+    const char *nearest = kw_option_nearest(name);
+    if (nearest != NULL)
+        return kw_fail(err, KW_BAD_CONFIG, "%s: there is no option %.80s: did you mean %s?",
+                       place->origin, name, nearest);
+    return kw_fail(err, KW_BAD_CONFIG, "%s: there is no option %.80s", place->origin, name);
+}
+
+KW_ERR kw_config_put(struct kw_config *config, const char *name, const char *value,
+                     const struct kw_place *place, struct kw_error *err)
+{
+    const struct kw_option *option = strlen(name) <= NAME_MAX_LEN ? kw_option_find(name) : NULL;
+    if (option == NULL)
+        return unknown(name, place, err);
+    const struct kw_setting *before = kw_config_find(config, name);
+    if (place->once && before != NULL && before->source == config->source)
+        return kw_fail(err, KW_BAD_CONFIG, "%s: %s is set already by %s", place->origin, name,
+                       before->origin);
+    if (strlen(value) > VALUE_MAX)
+        return kw_fail(err, KW_BAD_CONFIG, "%s: %s: more than %d bytes", place->origin, name,
+                       VALUE_MAX);
+    struct kw_error why;
+    uint64_t number;
+    kw_code code = kw_option_parse(option, value, &number, &why);
+    if (code != KW_OK)
+        return kw_fail(err, code, "%s: %s: %s", place->origin, name, why.text);
+    struct kw_setting fresh = {.name = strdup(name),
+                               .value = strdup(value),
+                               .origin = strdup(place->origin),
+                               .option = option,
+                               .number = number,
+                               .source = config->source};
+    return store(config, &fresh, err);
+}
+
+KW_ERR kw_config_new(struct kw_config **out, struct kw_error *err)
+{
+    KW_AUTO_PTR(kw_config) config = calloc(1, sizeof *config);
+    if (config == NULL)
+        return kw_fail_code(err, KW_NO_MEMORY);
+    static const struct kw_place by_default = {"default", true};
+    size_t count;
+    const struct kw_option *options = kw_options(&count);
+    for (size_t i = 0; i < count; i++)
+        if (strchr(options[i].name, '*') == NULL)
+            KW_TRY(kw_config_put(config, options[i].name, options[i].fallback, &by_default, err));
+    *out = config;
+    config = NULL;
+    return KW_OK;
+}
+
+void kw_config_free(struct kw_config *config)
+{
+    if (config == NULL)
+        return;
+    for (size_t i = 0; i < config->count; i++)
+        wipe_setting(&config->settings[i]);
+    free(config->settings);
+    free(config);
+}
+
+KW_ERR kw_config_assign(struct kw_config *config, const char *assignment, struct kw_error *err)
+{
+    static const struct kw_place command_line = {"--set", false};
+    char name[NAME_MAX_LEN + 1];
+    const char *equals = strchr(assignment, '=');
+    if (equals == NULL || equals == assignment)
+        return kw_fail(err, KW_BAD_CONFIG, "--set wants name=value, not %.80s", assignment);
+    if ((size_t)(equals - assignment) >= sizeof name)
+        return kw_fail(err, KW_BAD_CONFIG, "--set: the name is too long");
+    snprintf(name, sizeof name, "%.*s", (int)(equals - assignment), assignment);
+    return kw_config_put(config, name, equals + 1, &command_line, err);
+}
+
+void kw_config_each(const struct kw_config *config,
+                    void (*each)(void *arg, const struct kw_config_value *value), void *arg)
+{
+    for (size_t i = 0; i < config->count; i++) {
+        const struct kw_setting *setting = &config->settings[i];
+        const struct kw_config_value value = {setting->option, setting->name, setting->value,
+                                              setting->origin};
+        each(arg, &value);
+    }
+}

@@ -1,0 +1,56 @@
+/* The options: one table, in alphabetical order, that drives the file, the environment, the command
+ * line, `keyward config show` and the reference page docs/configuration.md. Constant; thread-safe.
+ */
+#ifndef KW_CONFIG_OPTION_H
+#define KW_CONFIG_OPTION_H
+
+#include "base/bytes.h"
+
+enum kw_option_type {
+    KW_OPTION_TEXT,
+    KW_OPTION_PATH,
+    KW_OPTION_ADDRESS, /* host:port or [IPv6]:port */
+    KW_OPTION_CHOICE,  /* one of the words in choices */
+    KW_OPTION_LIST,    /* words, separated by commas */
+    KW_OPTION_BOOL,    /* true, false, yes, no, on, off */
+    KW_OPTION_NUMBER,
+    KW_OPTION_DURATION, /* 500ms, 30s, 5m, 12h, 7d, 0; as a number in milliseconds */
+    KW_OPTION_SIZE,     /* bytes, or 64KiB, 64MiB, 1GiB; as a number in bytes */
+};
+
+/* A name with "*" between its dots stands for many: region.*.providers is region.eu.providers. */
+struct kw_option {
+    const char *name;
+    enum kw_option_type type;
+    const char *fallback; /* what holds if it is set nowhere; "": nothing */
+    bool reloadable;      /* takes effect on reload (SIGHUP), else at the next start */
+    uint64_t min;         /* of numbers, in milliseconds and bytes where they are such */
+    uint64_t max;
+    const char *choices; /* KW_OPTION_CHOICE: comma-separated */
+    const char *help;    /* a sentence or two */
+};
+
+const struct kw_option *kw_options(size_t *count);
+
+/* The option that name stands for, NULL if there is none. */
+const struct kw_option *kw_option_find(const char *name);
+
+/* The name in the table that is most like a wrong one, NULL if none is near. */
+const char *kw_option_nearest(const char *name);
+
+const char *kw_option_type_name(enum kw_option_type type);
+
+/* Is value one of the option's? number receives its number, where it has one (a bool: 0 or 1).
+ * KW_BAD_CONFIG, with a text that names neither option nor place. */
+KW_ERR kw_option_parse(const struct kw_option *option, const char *value, uint64_t *number,
+                       struct kw_error *err);
+
+enum { KW_OPTION_ITEM_SIZE = 256, KW_OPTION_RANGE_SIZE = 80 };
+
+/* What is accepted, for people: "1 to 64GiB". Numbers, durations and sizes only. */
+void kw_option_range(const struct kw_option *option, char out[KW_OPTION_RANGE_SIZE]);
+
+/* The index-th word of a list, without spaces around it; false if it has fewer. */
+bool kw_list_item(const char *list, size_t index, char out[KW_OPTION_ITEM_SIZE]);
+
+#endif
