@@ -57,6 +57,8 @@ KW_ERR kw_authority_new(const struct kw_authority_options *options, struct kw_au
     authority->on_tick_arg = options->on_tick_arg;
     authority->wraps_limit =
         options->wraps_limit != 0 ? options->wraps_limit : kw_suite_nonce_limit(kw_suite_default());
+    if (options->tenant_rate != 0)
+        KW_TRY(kw_rate_new(options->tenant_rate, 0, &authority->rate, err));
     KW_TRY(copy_regions(authority, options, err));
     KW_TRY(kw_classes_init(authority, options->classes, options->class_count, err));
     KW_TRY(make_ring(authority, options, err));
@@ -82,6 +84,7 @@ void kw_authority_free(struct kw_authority *authority)
     pthread_mutex_destroy(&authority->stop_lock);
     pthread_mutex_destroy(&authority->token_lock);
     pthread_mutex_destroy(&authority->usage_lock);
+    kw_rate_free(authority->rate);
     free(authority->usage);
     free(authority);
 }

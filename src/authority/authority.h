@@ -50,6 +50,7 @@ struct kw_authority_options {
     int64_t keyring_hard_ttl_ms;
     uint32_t window_days; /* of a destruction, where the caller names none; 0: 7 */
     uint64_t wraps_limit; /* of a version; 0: the suite's (SP 800-38D) */
+    uint32_t tenant_rate; /* data keys a second under one tenant key; 0: no limit */
     bool background;      /* run the scheduler thread (a server); else call _tick */
     /* May be NULL: the last act of every tick, for housekeeping of the layer above. */
     KW_ERR (*on_tick)(void *arg, struct kw_error *err);

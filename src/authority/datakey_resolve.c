@@ -33,6 +33,11 @@ static const struct kw_keyring_facts *facts_at(const struct kw_dk_batch *batch, 
     return kw_keyring_facts(batch->held[at]);
 }
 
+static bool within_rate(const struct kw_dk_batch *batch, uint16_t at)
+{
+    return kw_rate_take(batch->authority->rate, facts_at(batch, at)->reference, 1);
+}
+
 /* The current version of tenant and region by the hint; the hint is only as good as what it leads
  * to. */
 static kw_code hold_hinted(struct kw_dk_batch *batch, const struct kw_dk_item *item, uint16_t *at)
@@ -119,6 +124,8 @@ static kw_code resolve_generate(struct kw_dk_batch *batch, struct kw_dk_item *it
     if (code != KW_OK)
         return code;
     item->current = item->entry;
+    if (!within_rate(batch, item->entry))
+        return KW_RATE_LIMITED;
     return kw_gate_version(facts_at(batch, item->entry)->version_state, true);
 }
 
@@ -144,6 +151,8 @@ static kw_code resolve_wrapped(struct kw_dk_batch *batch, struct kw_dk_item *ite
     if (code != KW_OK)
         return code;
     take_names(item, facts, cls);
+    if (!within_rate(batch, item->entry))
+        return KW_RATE_LIMITED;
     if (batch->op == KW_DK_REWRAP)
         return hold_current(batch, item, may_block, &item->current);
     return KW_OK;

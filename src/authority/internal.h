@@ -3,6 +3,7 @@
 #define KW_AUTHORITY_INTERNAL_H
 
 #include "authority/authority.h"
+#include "base/rate.h"
 #include "envelope/wrap.h"
 
 #include <pthread.h>
@@ -33,6 +34,7 @@ struct kw_authority {
     size_t class_count;
     uint32_t window_days;
     uint64_t wraps_limit;
+    struct kw_rate *rate; /* by key reference; NULL: no limit */
 
     pthread_mutex_t usage_lock;
     struct kw_usage *usage; /* grown as needed; emptied by each tick */

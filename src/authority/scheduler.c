@@ -59,8 +59,8 @@ static KW_ERR round_of_work(struct kw_authority *authority, struct kw_error *err
     kw_code usage = kw_usage_flush(authority, err);
     kw_code worn = rotate_worn(authority, err);
     kw_code due = destroy_due(authority, err);
-    kw_code above = authority->on_tick != NULL ? authority->on_tick(authority->on_tick_arg, err)
-                                               : KW_OK;
+    kw_code above =
+        authority->on_tick != NULL ? authority->on_tick(authority->on_tick_arg, err) : KW_OK;
     return usage != KW_OK ? usage : worn != KW_OK ? worn : due != KW_OK ? due : above;
 }
 

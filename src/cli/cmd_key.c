@@ -127,11 +127,11 @@ static KW_ERR run_cancel(struct kw_invocation *in, struct kw_error *err)
     return post(in, "/cancel-destroy", err);
 }
 
-static const struct kw_option why_options[] = {
+static const struct kw_cli_option why_options[] = {
     {"justification", 0, "TEXT", "why; recorded in the ledger"},
     {NULL, 0, NULL, NULL},
 };
-static const struct kw_option window_options[] = {
+static const struct kw_cli_option window_options[] = {
     {"window-days", 0, "DAYS", "until the key is destroyed: 7 (default) to 90"},
     {"justification", 0, "TEXT", "why; recorded in the ledger"},
     {NULL, 0, NULL, NULL},

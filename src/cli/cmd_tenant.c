@@ -183,22 +183,22 @@ static KW_ERR run_close(struct kw_invocation *in, struct kw_error *err)
     return post(in, "/close", err);
 }
 
-static const struct kw_option create_options[] = {
+static const struct kw_cli_option create_options[] = {
     {"region", 0, "REGION", "jurisdiction of a key, such as eu; repeat for several"},
     {"tier", 0, "TIER", "standard (default), enterprise or hyok"},
     {"label", 0, "NAME=VALUE", "kept with the tenant; repeat for several"},
     {NULL, 0, NULL, NULL},
 };
-static const struct kw_option list_options[] = {
+static const struct kw_cli_option list_options[] = {
     {"prefix", 0, "TEXT", "only tenants whose name begins so"},
     {"limit", 0, "N", "at most so many"},
     {NULL, 0, NULL, NULL},
 };
-static const struct kw_option why_options[] = {
+static const struct kw_cli_option why_options[] = {
     {"justification", 0, "TEXT", "why; recorded in the ledger"},
     {NULL, 0, NULL, NULL},
 };
-static const struct kw_option close_options[] = {
+static const struct kw_cli_option close_options[] = {
     {"window-days", 0, "DAYS", "until the keys are destroyed: 7 to 90"},
     {"justification", 0, "TEXT", "why; recorded in the ledger"},
     {NULL, 0, NULL, NULL},

@@ -15,7 +15,7 @@
 
 enum { KW_CLI_OPERANDS_MAX = 64, KW_CLI_VALUES_MAX = 128 };
 
-struct kw_option {
+struct kw_cli_option {
     const char *name;  /* without dashes; NULL ends a table */
     char letter;       /* -x, or 0 */
     const char *value; /* what it takes, for the help: FILE; NULL: a flag */
@@ -30,7 +30,7 @@ struct kw_command {
     unsigned operands_min, operands_max;
     const char *summary; /* one line */
     const char *details; /* more for --help, or NULL */
-    const struct kw_option *options;
+    const struct kw_cli_option *options;
     KW_ERR (*run)(struct kw_invocation *in, struct kw_error *err);
 };
 
@@ -39,7 +39,7 @@ struct kw_invocation {
     const char *operands[KW_CLI_OPERANDS_MAX];
     unsigned operand_count;
     struct {
-        const struct kw_option *option;
+        const struct kw_cli_option *option;
         const char *value; /* "" for a flag */
     } values[KW_CLI_VALUES_MAX];
     unsigned value_count;
@@ -117,6 +117,6 @@ extern const struct kw_command kw_commands_status[]; /* status, flush */
 extern const struct kw_command kw_commands_demo[];
 
 /* Options that every command takes. */
-extern const struct kw_option kw_options_common[];
+extern const struct kw_cli_option kw_cli_common[];
 
 #endif

@@ -2,7 +2,7 @@
 
 #include "base/encode.h"
 
-const struct kw_option kw_options_common[] = {
+const struct kw_cli_option kw_cli_common[] = {
     {"data", 0, "DIR", "work on the authority in this folder, without a server"},
     {"passphrase-file", 0, "FILE", "its first line opens the root key [KEYWARD_PASSPHRASE_FILE]"},
     {"addr", 0, "URL", "the server [KEYWARD_ADDR, https://127.0.0.1:8443]"},

@@ -34,7 +34,7 @@ static void print_overview(FILE *out)
           out);
 }
 
-static void print_options(FILE *out, const struct kw_option *options)
+static void print_options(FILE *out, const struct kw_cli_option *options)
 {
     for (; options != NULL && options->name != NULL; options++) {
         char left[64];
@@ -58,7 +58,7 @@ static void print_help(FILE *out, const struct kw_command *command)
         print_options(out, command->options);
     }
     fputs("\nEvery command\n", out);
-    print_options(out, kw_options_common);
+    print_options(out, kw_cli_common);
 }
 
 /* ---- Finding the command ----------------------------------------------------------------------
@@ -106,8 +106,8 @@ static bool print_group(FILE *out, const char *word)
 /* ---- Parsing ----------------------------------------------------------------------------------
  */
 
-static const struct kw_option *option_in(const struct kw_option *table, const char *name,
-                                         size_t len, char letter)
+static const struct kw_cli_option *option_in(const struct kw_cli_option *table, const char *name,
+                                             size_t len, char letter)
 {
     for (; table != NULL && table->name != NULL; table++)
         if (letter != 0 ? table->letter == letter
@@ -116,11 +116,11 @@ static const struct kw_option *option_in(const struct kw_option *table, const ch
     return NULL;
 }
 
-static const struct kw_option *option_of(const struct kw_command *command, const char *name,
-                                         size_t len, char letter)
+static const struct kw_cli_option *option_of(const struct kw_command *command, const char *name,
+                                             size_t len, char letter)
 {
-    const struct kw_option *own = option_in(command->options, name, len, letter);
-    return own != NULL ? own : option_in(kw_options_common, name, len, letter);
+    const struct kw_cli_option *own = option_in(command->options, name, len, letter);
+    return own != NULL ? own : option_in(kw_cli_common, name, len, letter);
 }
 
 /* --name VALUE, --name=VALUE, -x VALUE. *at moves over a value that is a word of its own. */
@@ -131,7 +131,7 @@ static KW_ERR take_option(struct kw_invocation *in, int argc, char **argv, int *
     bool is_long = word[1] == '-';
     const char *name = word + (is_long ? 2 : 1);
     size_t len = is_long ? strcspn(name, "=") : 1;
-    const struct kw_option *option = option_of(in->command, name, len, is_long ? 0 : name[0]);
+    const struct kw_cli_option *option = option_of(in->command, name, len, is_long ? 0 : name[0]);
     if (option == NULL || (!is_long && name[1] != '\0'))
         return kw_fail(err, KW_USAGE, "'%.60s' is not an option of 'keyward %s': try --help", word,
                        in->command->name);

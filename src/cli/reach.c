@@ -19,14 +19,25 @@ static KW_ERR read_token(const char *path, struct kw_secret *out, struct kw_erro
     return KW_OK;
 }
 
+/* The value of an option that every command takes: some commands have one of their own by that name
+ * ('ledger verify --key' is a verification key). */
+static const char *common(const struct kw_invocation *in, const char *name)
+{
+    for (unsigned v = in->value_count; v-- > 0;)
+        for (const struct kw_cli_option *o = kw_cli_common; o->name != NULL; o++)
+            if (in->values[v].option == o && strcmp(o->name, name) == 0)
+                return in->values[v].value;
+    return NULL;
+}
+
 static KW_ERR open_remote(struct kw_invocation *in, struct kw_backend **out, struct kw_error *err)
 {
     KW_AUTO(kw_secret) token = KW_SECRET_INIT;
     const char *token_file = kw_cli_value(in, "token-file");
-    struct kw_remote_options options = {.address = kw_cli_value(in, "addr"),
-                                        .ca_file = kw_cli_value(in, "cacert"),
-                                        .cert_file = kw_cli_value(in, "cert"),
-                                        .key_file = kw_cli_value(in, "key")};
+    struct kw_remote_options options = {.address = common(in, "addr"),
+                                        .ca_file = common(in, "cacert"),
+                                        .cert_file = common(in, "cert"),
+                                        .key_file = common(in, "key")};
     if (token_file != NULL) {
         KW_TRY(read_token(token_file, &token, err));
         options.token = (const char *)token.data;

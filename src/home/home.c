@@ -131,6 +131,7 @@ static KW_ERR open_authority(struct kw_home *home, const struct kw_home_options 
                                              .keyring_ttl_ms = options->keyring_ttl_ms,
                                              .keyring_hard_ttl_ms = options->keyring_hard_ttl_ms,
                                              .window_days = options->window_days,
+                                             .tenant_rate = options->tenant_rate,
                                              .background = options->background,
                                              .on_tick = note_ledger_size,
                                              .on_tick_arg = home};

@@ -52,6 +52,7 @@ struct kw_home_options {
     uint32_t window_days;
     uint32_t publish_interval_ms;
     uint32_t append_deadline_ms;
+    uint32_t tenant_rate; /* data keys a second for one tenant key; 0: no limit */
     unsigned api_threads; /* 0: a CLI command; a server has some */
     bool background;      /* run the scheduler */
 };

@@ -47,7 +47,7 @@ static KW_ERR by_certificate(struct kw_server *server, const struct kw_http_peer
 {
     char prefix[300];
     char role[32];
-    const char *domain = kw_home_facts(server->options.home)->trust_domain;
+    const char *domain = server->options.trust_domain;
     if (peer->not_after_ms <= kw_clock_wall_ms())
         return refuse_id(err, "has expired: renew it");
     if (peer->uri_count != 1 || peer->uri[0] == '\0')

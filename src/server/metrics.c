@@ -154,7 +154,7 @@ static void http_part(struct kw_server *server, struct kw_buf *out)
     struct kw_http_stats stats;
     kw_http_server_stats(server->http, &stats);
 #define KW_X(name, help)                                                                           \
-    one(out, is_gauge(#name) ? "http_connections_" #name : "http_" #name "_total",                 \
+    one(out, is_gauge(#name) ? "http_" #name : "http_" #name "_total",                             \
         is_gauge(#name) ? "gauge" : "counter", help, stats.name);
     KW_HTTP_STATS(KW_X)
 #undef KW_X

@@ -73,6 +73,8 @@ KW_ERR kw_server_new(const struct kw_server_options *options, struct kw_server *
     if (server == NULL)
         return kw_fail_code(err, KW_NO_MEMORY);
     server->options = *options;
+    if (options->trust_domain == NULL)
+        server->options.trust_domain = kw_home_facts(options->home)->trust_domain;
     kw_server_metrics_init(server);
     if (options->rate_principal != 0)
         KW_TRY(kw_rate_new(options->rate_principal, 0, &server->rate, err));

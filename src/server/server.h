@@ -20,6 +20,7 @@ struct kw_server_options {
     unsigned header_ms, request_ms, idle_ms, drain_ms;
     size_t body_bytes;
     const char *cert_path, *key_path, *ca_path; /* the home's */
+    const char *trust_domain;                   /* of client certificates; the home\'s */
     uint32_t rate_principal;                    /* requests a second; 0: no limit */
 };
 

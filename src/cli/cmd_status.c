@@ -1,0 +1,65 @@
+/* keyward status, keyward flush */
+#include "cli/command.h"
+
+static void print_names(const struct kw_json *list, const char *label)
+{
+    printf("%-10s", label);
+    for (const struct kw_json *at = list != NULL ? list->first : NULL; at != NULL; at = at->next)
+        printf(" %s", at->type == KW_JSON_STRING ? at->text : kw_cli_str(at, "name"));
+    putchar('\n');
+}
+
+static void print_status(const struct kw_json *status)
+{
+    const struct kw_json *ledger = kw_json_get(status, "ledger");
+    const struct kw_json *ring = kw_json_get(status, "keyring");
+    char tenants[32];
+    char keys[32];
+    char versions[32];
+    char entries[32];
+    char bytes[32];
+    printf("keyward    %s\n", kw_cli_str(status, "version"));
+    printf("holds      %s tenants, %s keys, %s versions\n",
+           kw_cli_count_text(kw_cli_uint(status, "tenants"), tenants),
+           kw_cli_count_text(kw_cli_uint(status, "keys"), keys),
+           kw_cli_count_text(kw_cli_uint(status, "versions"), versions));
+    printf("ledger     %s entries, %s under the checkpoint, %s\n",
+           kw_cli_count_text(kw_cli_uint(ledger, "size"), entries),
+           kw_cli_str(ledger, "published_size"), kw_cli_str(ledger, "state"));
+    printf("keyring    %s versions unwrapped, %s\n", kw_cli_str(ring, "entries"),
+           kw_cli_size_text(kw_cli_uint(ring, "bytes"), bytes));
+    print_names(kw_json_get(status, "regions"), "regions");
+    print_names(kw_json_get(status, "classes"), "classes");
+}
+
+static KW_ERR run_status(struct kw_invocation *in, struct kw_error *err)
+{
+    KW_AUTO(kw_answer) answer = KW_ANSWER_INIT;
+    KW_AUTO(kw_json_doc) doc = KW_JSON_DOC_INIT;
+    KW_TRY(kw_cli_call(in, "GET", "/v1/status", NULL, &answer, &doc, err));
+    if (in->json)
+        kw_cli_print_json(&answer);
+    else
+        print_status(doc.root);
+    return KW_OK;
+}
+
+static KW_ERR run_flush(struct kw_invocation *in, struct kw_error *err)
+{
+    KW_AUTO(kw_buf) body = KW_BUF_INIT;
+    KW_AUTO(kw_answer) answer = KW_ANSWER_INIT;
+    KW_AUTO(kw_json_doc) doc = KW_JSON_DOC_INIT;
+    kw_buf_append_str(&body, "{}");
+    KW_TRY(kw_cli_call(in, "POST", "/v1/flush", &body, &answer, &doc, err));
+    if (in->json)
+        kw_cli_print_json(&answer);
+    else
+        printf("%s unwrapped versions dropped from memory\n", kw_cli_str(doc.root, "flushed"));
+    return KW_OK;
+}
+
+const struct kw_command kw_commands_status[] = {
+    {"status", "", 0, 0, "what this authority holds and how it is", NULL, NULL, run_status},
+    {"flush", "", 0, 0, "drop every unwrapped key from the server's memory", NULL, NULL, run_flush},
+    {0},
+};

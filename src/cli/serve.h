@@ -1,0 +1,18 @@
+/* keyward serve and keyward config: those that read the configuration. */
+#ifndef KW_CLI_SERVE_H
+#define KW_CLI_SERVE_H
+
+#include "cli/command.h"
+
+extern const struct kw_cli_option kw_serve_options[];
+#define kw_serve_details                                                                           \
+    "Reads --config, the environment (KEYWARD_...), then --set. --dev makes a throw-away "         \
+    "authority with a\nroot token and removes it at the end. SIGTERM and SIGINT stop gracefully, " \
+    "SIGHUP reloads certificates."
+KW_ERR kw_serve_run(struct kw_invocation *in, struct kw_error *err);
+
+extern const struct kw_cli_option kw_config_options[];
+KW_ERR kw_config_show_run(struct kw_invocation *in, struct kw_error *err);
+KW_ERR kw_config_check_run(struct kw_invocation *in, struct kw_error *err);
+
+#endif
