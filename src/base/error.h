@@ -28,6 +28,13 @@ kw_code kw_fail_code(struct kw_error *err, kw_code code);
 kw_code kw_fail_errno(struct kw_error *err, int errno_value, const char *what, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* The static analyser sees one source file at a time: this tells it that failing is not KW_OK. */
+#ifdef __clang_analyzer__
+#define kw_fail(err, code, ...)        (kw_fail((err), (code), __VA_ARGS__), (code))
+#define kw_fail_code(err, code)        (kw_fail_code((err), (code)), (code))
+#define kw_fail_errno(err, value, ...) (kw_fail_errno((err), (value), __VA_ARGS__), KW_IO)
+#endif
+
 #define KW_TRY(expression)                                                                         \
     do {                                                                                           \
         kw_code kw_try_ = (expression);                                                            \
