@@ -68,7 +68,7 @@ static unsigned port_of(const struct sockaddr_storage *address)
 {
     if (address->ss_family == AF_INET)
         return ntohs(((const struct sockaddr_in *)(const void *)address)->sin_port);
-    /* NOLINTNEXTLINE(clang-analyzer-core.CallAndMessage): clang does not see through {0} and the cast */
+    /* NOLINTNEXTLINE(clang-analyzer-core.CallAndMessage): {0} and a cast hide that it is set */
     return ntohs(((const struct sockaddr_in6 *)(const void *)address)->sin6_port);
 }
 
