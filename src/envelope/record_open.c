@@ -287,7 +287,7 @@ KW_ERR kw_record_replace_heads(struct kw_record *record, const struct kw_wrapped
     size_t at = 0;
     if (member != NULL && member->type == KW_JSON_ARRAY)
         member = member->first;
-    for (size_t i = 0; i < record->heads; i++, member = member->next) {
+    for (size_t i = 0; i < record->heads && member != NULL; i++, member = member->next) {
         if (!same_but_wrap(&heads[i], &record->head[i])) {
             out->len = before;
             return kw_fail(err, KW_STATE_CONFLICT, "a re-wrap may change version and wrap only");

@@ -63,10 +63,12 @@ static char unescaped(char c, char quote)
 {
     static const char letters[] = "bfnrt/\\";
     static const char meaning[] = "\b\f\n\r\t/\\";
-    if (c == quote)
-        return quote;
-    const char *found = c == '\0' ? NULL : strchr(letters, c);
-    return found == NULL ? '\0' : meaning[found - letters];
+    if (c == quote || c == '\0')
+        return c;
+    const char *found = strchr(letters, c);
+    if (found == NULL)
+        return '\0';
+    return meaning[found - letters];
 }
 
 /* ['name'] or ["name"]. RFC 9535's \u escapes are left out: write the character itself. */

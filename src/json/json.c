@@ -3,12 +3,9 @@
 #include "base/encode.h"
 #include "base/utf8.h"
 #include "json/arena.h"
+#include "json/unique.h"
 
 #include <yajl/yajl_parse.h>
-
-/* Objects of up to so many members are checked for duplicates pair by pair, larger ones by sorting.
- */
-enum { PAIRWISE_MAX = 16 };
 
 /* Of larger texts the memory grows as it is needed. */
 enum { MOST_AT_ONCE = 128 * 1024 };
@@ -213,54 +210,14 @@ static struct kw_json *close_container(struct builder *b)
     return value;
 }
 
-static int compare_names(const struct kw_json *a, const struct kw_json *b)
-{
-    if (a->name_len != b->name_len)
-        return a->name_len < b->name_len ? -1 : 1;
-    return memcmp(a->name, b->name, a->name_len);
-}
-
-static int compare_members(const void *a, const void *b)
-{
-    return compare_names(*(const struct kw_json *const *)a, *(const struct kw_json *const *)b);
-}
-
-static bool unique_pairwise(const struct kw_json *object)
-{
-    for (const struct kw_json *a = object->first; a != NULL; a = a->next) {
-        for (const struct kw_json *b = a->next; b != NULL; b = b->next) {
-            if (compare_names(a, b) == 0)
-                return false;
-        }
-    }
-    return true;
-}
-
-static int check_unique_sorted(struct builder *b, const struct kw_json *object)
-{
-    const struct kw_json **members = calloc(object->count, sizeof(const struct kw_json *));
-    if (members == NULL)
-        return out_of_memory(b);
-    size_t n = 0;
-    for (const struct kw_json *m = object->first; m != NULL; m = m->next)
-        members[n++] = m;
-    qsort(members, n, sizeof *members, compare_members);
-    bool unique = true;
-    for (size_t i = 1; i < n && unique; i++)
-        unique = compare_names(members[i - 1], members[i]) != 0;
-    free(members);
-    return unique ? 1 : give_up(b, object->start, "this object has the same name twice");
-}
-
 static int on_end_map(void *ctx)
 {
     struct builder *b = ctx;
     struct kw_json *object = close_container(b);
-    if (object->count > PAIRWISE_MAX)
-        return check_unique_sorted(b, object);
-    if (unique_pairwise(object))
-        return 1;
-    return give_up(b, object->start, "this object has the same name twice");
+    bool unique = false;
+    if (kw_json_unique(object, &unique, b->err) != KW_OK)
+        return out_of_memory(b);
+    return unique ? 1 : give_up(b, object->start, "this object has the same name twice");
 }
 
 static int on_start_map(void *ctx)

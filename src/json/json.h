@@ -25,20 +25,20 @@ enum kw_json_type {
 
 struct kw_json {
     enum kw_json_type type;
-    const char *name;       /* member name, decoded and terminated; NULL for others */
+    const char *name; /* member name, decoded and terminated; NULL for others */
     size_t name_len;
-    const char *text;       /* string: decoded, terminated; number: as written, terminated */
+    const char *text; /* string: decoded, terminated; number: as written, terminated */
     size_t len;
-    size_t start, end;      /* source bytes [start, end) of the value itself, quotes included */
-    size_t count;           /* array, object: number of children */
+    size_t start, end; /* source bytes [start, end) of the value itself, quotes included */
+    size_t count;      /* array, object: number of children */
     const struct kw_json *first; /* array, object: first child */
     const struct kw_json *next;  /* next sibling */
 };
 
 struct kw_json_doc {
     const struct kw_json *root;
-    void *memory;  /* private */
-    bool secret;   /* set before parsing: memory is wiped when freed (bodies with data keys) */
+    void *memory; /* private */
+    bool secret;  /* set before parsing: memory is wiped when freed (bodies with data keys) */
 };
 
 #define KW_JSON_DOC_INIT                                                                           \

@@ -1,4 +1,5 @@
-/* JSON, writing: appends to a kw_buf; commas are kept track of, output is deterministic and compact.
+/* JSON, writing: appends to a kw_buf; commas are kept track of, output is deterministic and
+ * compact.
  *
  *     struct kw_json_writer w = kw_json_writer(buf);
  *     kw_json_begin(&w, NULL, '{');
@@ -18,8 +19,8 @@
 
 struct kw_json_writer {
     struct kw_buf *out;
-    uint64_t comma;  /* bit a depth: a value has been written there */
-    uint64_t array;  /* bit a depth: it is an array */
+    uint64_t comma; /* bit a depth: a value has been written there */
+    uint64_t array; /* bit a depth: it is an array */
     unsigned depth;
 };
 

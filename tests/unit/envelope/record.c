@@ -363,66 +363,6 @@ static void not_a_record(void **state)
     }
 }
 
-static void specs(void **state)
-{
-    KW_UNUSED(state);
-    static const char *const good[] = {"$.a",
-                                       "$['a']",
-                                       "$[\"a\"]",
-                                       "$.a.b[0]['c d'][*].*",
-                                       " $.a , $.b:health\n",
-                                       "$.a-b._c9",
-                                       "$['it\\'s']",
-                                       "$[0]",
-                                       "$['']",
-                                       "$.\xc3\xa9",
-                                       "$['$.a:b,c']:pii"};
-    static const char *const bad[] = {"",
-                                      "$",
-                                      "a",
-                                      ".a",
-                                      "$.",
-                                      "$..a",
-                                      "$a",
-                                      "$.a,",
-                                      ",$.a",
-                                      "$.a $.b",
-                                      "$.a:",
-                                      "$.a:UP",
-                                      "$.a:x:y",
-                                      "$.a[",
-                                      "$.a[1",
-                                      "$.a[01]",
-                                      "$.a[-1]",
-                                      "$.a[1:2]",
-                                      "$.a[?@.b]",
-                                      "$['a",
-                                      "$['a'",
-                                      "$['\\x']",
-                                      "$[a]",
-                                      "$.1a",
-                                      "$.a[9999999999]",
-                                      "$._keyward",
-                                      "$['_keyward']",
-                                      "$['_keyward'][0]",
-                                      "$['a\nb']"};
-    struct kw_error err;
-    for (size_t i = 0; i < KW_COUNT(good); i++) {
-        KW_AUTO_PTR(kw_fields_spec) spec = NULL;
-        if (kw_fields_spec_new(&spec, good[i], "pii", &err) != KW_OK)
-            fail_msg("refused: %s: %s", good[i], err.text);
-    }
-    for (size_t i = 0; i < KW_COUNT(bad); i++) {
-        struct kw_fields_spec *spec = NULL;
-        kw_code code = kw_fields_spec_new(&spec, bad[i], "pii", &err);
-        if (code != KW_BAD_PATH && code != KW_BAD_NAME)
-            fail_msg("accepted: %s", bad[i]);
-        assert_null(spec);
-    }
-    struct kw_fields_spec *spec = NULL;
-    assert_int_equal(kw_fields_spec_new(&spec, "$.a", "Pii", &err), KW_BAD_NAME);
-}
-
 static void overlapping_paths(void **state)
 {
     KW_UNUSED(state);
@@ -494,7 +434,6 @@ int main(void)
         cmocka_unit_test(members_may_be_put_in_another_order),
         cmocka_unit_test(sealed_records_are_not_sealed_again),
         cmocka_unit_test(not_a_record),
-        cmocka_unit_test(specs),
         cmocka_unit_test(overlapping_paths),
         cmocka_unit_test(heads_are_replaced_and_nothing_else),
         cmocka_unit_test(many_fields),
