@@ -1,7 +1,7 @@
 #include "cli/ledger_at.h"
 
 #include "base/file.h"
-#include "client/log_source.h"
+#include "client/log_url.h"
 #include "ledger/folder.h"
 #include "ledger/verify.h"
 
@@ -60,12 +60,10 @@ static KW_ERR at_server(struct kw_invocation *in, struct kw_ledger_at *at, struc
 
 static KW_ERR at_url(struct kw_ledger_at *at, const char *url, struct kw_error *err)
 {
-    struct kw_remote_options options = {.address = url};
-    struct kw_log_source *remote = NULL;
-    kw_remote_options_environment(&options);
-    KW_TRY(kw_log_source_new(&options, &remote, err));
-    at->remote = remote;
-    at->source = kw_log_source_tlog(remote);
+    struct kw_remote_options access = {0};
+    kw_remote_options_environment(&access);
+    KW_TRY(kw_log_url_open(url, &access, &at->remote, err));
+    at->source = kw_log_url_source(at->remote);
     return KW_OK;
 }
 
@@ -111,7 +109,7 @@ KW_ERR kw_ledger_at_open(struct kw_invocation *in, struct kw_ledger_at *out, str
 
 void kw_ledger_at_wipe(struct kw_ledger_at *at)
 {
-    kw_log_source_free(at->remote);
+    kw_log_url_free(at->remote);
     kw_buf_wipe(&at->vkey);
 }
 

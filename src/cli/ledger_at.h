@@ -7,17 +7,17 @@
 #include "tlog/source.h"
 #include "tlog/verify.h"
 
-struct kw_log_source;
+struct kw_log_url;
 
 struct kw_ledger_at {
     char dir[4096]; /* "" unless it is a folder */
     struct kw_tlog_source source;
     struct kw_buf vkey; /* the line that verifies it */
     struct kw_note_key key;
-    bool trusts_source;           /* no --key was given: the key came with the log */
-    bool in_use;                  /* after verify, of a folder: another process writes it */
-    uint64_t unpublished;         /* after verify, of a folder */
-    struct kw_log_source *remote; /* private */
+    bool trusts_source;        /* no --key was given: the key came with the log */
+    bool in_use;               /* after verify, of a folder: another process writes it */
+    uint64_t unpublished;      /* after verify, of a folder */
+    struct kw_log_url *remote; /* private */
 };
 
 #define KW_LEDGER_AT_INIT                                                                          \
