@@ -74,6 +74,11 @@ function(kw_support layer)
   kw_see(kw_support_${layer} ${folders})
   target_include_directories(kw_support_${layer} PUBLIC ${CMAKE_SOURCE_DIR}/tests/support)
   target_link_libraries(kw_support_${layer} PRIVATE kw_flags PUBLIC kw_${layer} PkgConfig::CMOCKA)
+  foreach(folder IN LISTS folders)
+    if(TARGET kw_support_${folder} AND NOT folder STREQUAL layer)
+      target_link_libraries(kw_support_${layer} PUBLIC kw_support_${folder})
+    endif()
+  endforeach()
 endfunction()
 
 # kw_fuzz_target(LAYER NAME): tests/fuzz/NAME.c defines LLVMFuzzerTestOneInput. With KW_FUZZ it is a

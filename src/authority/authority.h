@@ -185,6 +185,8 @@ KW_ERR kw_authority_flush(struct kw_authority *authority, const struct kw_caller
 /* Is this class configured? KW_UNKNOWN_CLASS names the remedy. */
 KW_ERR kw_authority_class_check(const struct kw_authority *authority, const char *name,
                                 struct kw_error *err);
+size_t kw_authority_class_count(const struct kw_authority *authority);
+const char *kw_authority_class_at(const struct kw_authority *authority, size_t i);
 const struct kw_region *kw_authority_region(const struct kw_authority *authority, const char *name);
 size_t kw_authority_region_count(const struct kw_authority *authority);
 const struct kw_region *kw_authority_region_at(const struct kw_authority *authority, size_t i);

@@ -21,6 +21,16 @@ const struct kw_data_class *kw_class_by_name(const struct kw_authority *authorit
     return NULL;
 }
 
+size_t kw_authority_class_count(const struct kw_authority *authority)
+{
+    return authority->class_count;
+}
+
+const char *kw_authority_class_at(const struct kw_authority *authority, size_t i)
+{
+    return i < authority->class_count ? authority->classes[i].name : NULL;
+}
+
 KW_ERR kw_authority_class_check(const struct kw_authority *authority, const char *name,
                                 struct kw_error *err)
 {

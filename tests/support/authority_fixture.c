@@ -1,0 +1,291 @@
+#include "authority_fixture.h"
+
+#include "ledger/reader.h"
+#include "ledger/state.h"
+#include "scratch.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+const struct kw_caller kw_fixture_root = {
+    .principal = "test:root",
+    .rights = ~0U,
+    .tenants = "*",
+    .source = "127.0.0.1",
+    .request_id = "r-1",
+};
+
+static void must(kw_code code, const struct kw_error *err)
+{
+    if (code != KW_OK)
+        print_error("%s: %s\n", kw_code_name(code), err->text);
+    assert_int_equal(code, KW_OK);
+}
+
+/* ---- The ledger's disk ------------------------------------------------------------------------
+ */
+
+static struct kw_fixture *of_io(struct kw_ledger_io *io)
+{
+    return (struct kw_fixture *)((char *)io - offsetof(struct kw_fixture, io));
+}
+
+static ssize_t io_pwrite(struct kw_ledger_io *io, int fd, const void *data, size_t len, off_t at)
+{
+    if (!atomic_load(&of_io(io)->ledger_fails))
+        return kw_ledger_io_system()->pwrite(kw_ledger_io_system(), fd, data, len, at);
+    errno = EIO;
+    return -1;
+}
+
+static int io_sync(struct kw_ledger_io *io, int fd)
+{
+    if (!atomic_load(&of_io(io)->ledger_fails))
+        return kw_ledger_io_system()->sync(kw_ledger_io_system(), fd);
+    errno = EIO;
+    return -1;
+}
+
+static void open_ledger(struct kw_fixture *f, bool fresh)
+{
+    struct kw_error err;
+    KW_AUTO(kw_secret) seed = KW_SECRET_INIT;
+    must(kw_secret_alloc(&seed, 32, &err), &err);
+    memset(seed.data, 3, seed.len);
+    struct kw_ledger_options options = {.dir = f->ledger_dir,
+                                        .origin = "keyward.test/ledger",
+                                        .seed = &seed,
+                                        .append_deadline_ms = 2000};
+    if (fresh)
+        must(kw_ledger_create(&options, &err), &err);
+    f->io = *kw_ledger_io_system();
+    f->io.pwrite = io_pwrite;
+    f->io.sync = io_sync;
+    must(kw_ledger_open_io(&options, &f->io, &f->ledger, &err), &err);
+}
+
+/* ---- Opening and closing ----------------------------------------------------------------------
+ */
+
+static void open_store(struct kw_fixture *f)
+{
+    struct kw_error err;
+    char path[4200];
+    snprintf(path, sizeof path, "%s/keyward.db", f->dir);
+    must(kw_store_sqlite_open(path, true, &f->store, &err), &err);
+    if (!f->options.faulty_store)
+        return;
+    must(kw_faulty_wrap(f->store, &f->faulty, &err), &err);
+    f->store = f->faulty.store;
+}
+
+static void open_providers(struct kw_fixture *f)
+{
+    struct kw_error err;
+    struct kw_provider *behind = NULL;
+    must(kw_provider_test_new("software", 1, &behind, &err), &err);
+    if (f->options.wrap_provider != NULL)
+        must(f->options.wrap_provider(f->options.arg, behind, &behind, &err), &err);
+    must(kw_provider_scripted_new("software-eu", behind, &f->eu, &f->providers[0], &err), &err);
+    must(kw_provider_test_new("software", 2, &behind, &err), &err);
+    must(kw_provider_scripted_new("software-us", behind, &f->us, &f->providers[1], &err), &err);
+}
+
+static void open_authority(struct kw_fixture *f)
+{
+    struct kw_error err;
+    struct kw_region regions[2] = {{.name = "eu", .provider_count = 1},
+                                   {.name = "us", .provider_count = 1}};
+    regions[0].providers[0].provider = f->providers[0];
+    regions[0].providers[0].key = "eu";
+    regions[1].providers[0].provider = f->providers[1];
+    regions[1].providers[0].key = "us";
+    struct kw_authority_options options = {
+        .store = f->store,
+        .ledger = f->ledger,
+        .regions = regions,
+        .region_count = 2,
+        .classes = f->options.classes,
+        .class_count = f->options.class_count,
+        .keyring_bytes = f->options.keyring_bytes,
+        .keyring_ttl_ms = f->options.keyring_ttl_ms,
+        .keyring_hard_ttl_ms = f->options.keyring_hard_ttl_ms,
+        .wraps_limit = f->options.wraps_limit,
+        .background = f->options.background,
+    };
+    must(kw_authority_new(&options, &f->authority, &err), &err);
+}
+
+static void open_parts(struct kw_fixture *f, bool fresh)
+{
+    open_store(f);
+    open_providers(f);
+    open_ledger(f, fresh);
+    open_authority(f);
+}
+
+static void close_parts(struct kw_fixture *f)
+{
+    struct kw_error err;
+    kw_authority_free(f->authority);
+    kw_code code = kw_ledger_close(f->ledger, &err);
+    if (!atomic_load(&f->ledger_fails))
+        must(code, &err);
+    kw_store_free(f->store);
+    kw_provider_free(f->providers[0]);
+    kw_provider_free(f->providers[1]);
+    f->faulty = (struct kw_faulty){0};
+}
+
+struct kw_fixture *kw_fixture_open(const struct kw_fixture_options *options)
+{
+    struct kw_fixture *f = calloc(1, sizeof *f);
+    void *dir = NULL;
+    assert_non_null(f);
+    kw_secret_allow_unlocked();
+    assert_int_equal(kw_scratch_make(&dir), 0);
+    snprintf(f->dir, sizeof f->dir, "%s", (char *)dir);
+    free(dir);
+    snprintf(f->ledger_dir, sizeof f->ledger_dir, "%s/ledger", f->dir);
+    if (options != NULL)
+        f->options = *options;
+    open_parts(f, true);
+    return f;
+}
+
+void kw_fixture_restart(struct kw_fixture *f)
+{
+    close_parts(f);
+    open_parts(f, false);
+}
+
+void kw_fixture_close(struct kw_fixture *f)
+{
+    void *dir = strdup(f->dir);
+    close_parts(f);
+    assert_int_equal(kw_scratch_remove(&dir), 0);
+    free(f);
+}
+
+/* ---- What tests do with it --------------------------------------------------------------------
+ */
+
+struct kw_caller kw_fixture_caller(const char *roles, const char *tenants)
+{
+    struct kw_caller caller = kw_fixture_root;
+    struct kw_error err;
+    must(kw_roles_parse(roles, &caller.rights, &err), &err);
+    caller.principal = "test:caller";
+    caller.tenants = tenants;
+    return caller;
+}
+
+void kw_fixture_tenant(struct kw_fixture *f, const char *id, const char *region)
+{
+    struct kw_error err;
+    struct kw_tenant_spec spec = {.id = id, .regions = &region, .region_count = 1};
+    must(kw_authority_tenant_create(f->authority, &kw_fixture_root, &spec, &err), &err);
+}
+
+static void open_batch(struct kw_dk_batch *batch, enum kw_dk_op op, uint8_t context)
+{
+    struct kw_error err;
+    must(kw_dk_batch_init(batch, op, 1, &err), &err);
+    batch->caller = kw_fixture_root;
+    memset(batch->items[0].context_digest, context, sizeof batch->items[0].context_digest);
+}
+
+/* Runs it, and copies the key out if there is one. */
+static kw_code run(struct kw_fixture *f, struct kw_dk_batch *batch, uint8_t *plaintext)
+{
+    const uint8_t *key = NULL;
+    kw_code code = kw_dk_run(f->authority, batch, NULL);
+    if (code != KW_OK || batch->op == KW_DK_REWRAP)
+        return code != KW_OK ? code : batch->items[0].code;
+    code = kw_dk_key(batch, 0, &key, NULL);
+    if (code == KW_OK)
+        memcpy(plaintext, key, KW_DK_SIZE);
+    return code;
+}
+
+kw_code kw_fixture_generate(struct kw_fixture *f, const char *tenant, const char *region,
+                            uint8_t context, struct kw_fixture_key *out)
+{
+    KW_AUTO(kw_dk_batch) batch = {.count = 0};
+    open_batch(&batch, KW_DK_GENERATE, context);
+    snprintf(batch.items[0].tenant, sizeof batch.items[0].tenant, "%s", tenant);
+    snprintf(batch.items[0].region, sizeof batch.items[0].region, "%s", region);
+    snprintf(batch.items[0].data_class, sizeof batch.items[0].data_class, "default");
+    kw_code code = run(f, &batch, out->plaintext);
+    memcpy(out->wrapped, batch.items[0].wrapped, sizeof out->wrapped);
+    return code;
+}
+
+kw_code kw_fixture_unwrap(struct kw_fixture *f, const struct kw_fixture_key *key, uint8_t context,
+                          uint8_t out[KW_DK_SIZE])
+{
+    KW_AUTO(kw_dk_batch) batch = {.count = 0};
+    open_batch(&batch, KW_DK_UNWRAP, context);
+    memcpy(batch.items[0].wrapped, key->wrapped, sizeof key->wrapped);
+    return run(f, &batch, out);
+}
+
+kw_code kw_fixture_rewrap(struct kw_fixture *f, struct kw_fixture_key *key, uint8_t context)
+{
+    KW_AUTO(kw_dk_batch) batch = {.count = 0};
+    open_batch(&batch, KW_DK_REWRAP, context);
+    memcpy(batch.items[0].wrapped, key->wrapped, sizeof key->wrapped);
+    kw_code code = run(f, &batch, NULL);
+    if (code == KW_OK)
+        memcpy(key->wrapped, batch.items[0].wrapped, sizeof key->wrapped);
+    return code;
+}
+
+/* Entries are written by one encoder in one form, so texts can be looked for. */
+static bool entry_is(const struct kw_buf *entry, const char *operation, const char *outcome)
+{
+    char text[128];
+    snprintf(text, sizeof text, "\"operation\":\"%s\"", operation);
+    if (memmem(entry->data, entry->len, text, strlen(text)) == NULL)
+        return false;
+    if (outcome == NULL)
+        return true;
+    snprintf(text, sizeof text, "\"error\":\"%s\"", outcome);
+    if (outcome[0] == '\0')
+        snprintf(text, sizeof text, "\"status_id\":1");
+    return memmem(entry->data, entry->len, text, strlen(text)) != NULL;
+}
+
+size_t kw_fixture_entries(struct kw_fixture *f, const char *operation, const char *outcome)
+{
+    KW_AUTO(kw_buf) entry = KW_BUF_INIT;
+    struct kw_error err;
+    size_t found = 0;
+    uint64_t size = kw_ledger_stats(f->ledger).size;
+    for (uint64_t i = 0; i < size; i++) {
+        kw_buf_reset(&entry);
+        must(kw_ledger_entry(f->ledger, i, &entry, &err), &err);
+        found += entry_is(&entry, operation, outcome);
+    }
+    return found;
+}
+
+struct kw_key_row kw_fixture_key_row(struct kw_fixture *f, const char *tenant, const char *region)
+{
+    struct kw_key_row row;
+    struct kw_error err;
+    must(kw_store_key_get(f->store, tenant, region, &row, &err), &err);
+    return row;
+}
+
+struct kw_version_row kw_fixture_version_row(struct kw_fixture *f, uint64_t reference,
+                                             uint32_t version)
+{
+    struct kw_version_row row;
+    struct kw_error err;
+    must(kw_store_version_get(f->store, reference, version, &row, &err), &err);
+    return row;
+}
