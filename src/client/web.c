@@ -144,7 +144,7 @@ static CURLcode set_up(CURL *handle, const struct kw_web *web)
         bad = bad == CURLE_OK ? set_ : bad;                                                        \
     } while (0)
     SET(CURLOPT_PROTOCOLS_STR, protocols);
-    SET(CURLOPT_REDIR_PROTOCOLS_STR, "");
+    SET(CURLOPT_REDIR_PROTOCOLS_STR, "https"); /* an empty list is refused; none are followed */
     SET(CURLOPT_FOLLOWLOCATION, 0L);
     SET(CURLOPT_PROXY, ""); /* not even that of the environment */
     SET(CURLOPT_NOSIGNAL, 1L);
