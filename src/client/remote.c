@@ -100,20 +100,15 @@ static KW_ERR remote_close(struct kw_backend *backend, struct kw_error *err)
 static const struct kw_backend_ops remote_ops = {
     .remote = true, .keys = remote_keys, .call = remote_call, .close = remote_close};
 
-static const char *none_if_empty(const char *text)
-{
-    return text != NULL && text[0] != '\0' ? text : NULL;
-}
-
 KW_ERR kw_backend_remote(const struct kw_remote_options *options, struct kw_backend **out,
                          struct kw_error *err)
 {
     const char *address = options->address != NULL ? options->address : KW_DEFAULT_ADDRESS;
     struct kw_web_options web = {
-        .token = none_if_empty(options->token),
-        .ca_file = none_if_empty(options->ca_file),
-        .cert_file = none_if_empty(options->cert_file),
-        .key_file = none_if_empty(options->key_file),
+        .token = options->token,
+        .ca_file = options->ca_file,
+        .cert_file = options->cert_file,
+        .key_file = options->key_file,
         .connect_timeout_ms = options->connect_timeout_ms,
     };
     struct remote *remote = calloc(1, sizeof *remote);

@@ -71,8 +71,8 @@ static KW_ERR set_token(struct kw_web *web, const char *token, struct kw_error *
             return kw_fail(err, KW_BAD_CONFIG,
                            "the token holds a space or a character that no "
                            "token has: check KEYWARD_TOKEN");
-    if (len == 0 || len > 4096)
-        return kw_fail(err, KW_BAD_CONFIG, "the token is empty or too long: check KEYWARD_TOKEN");
+    if (len > 4096)
+        return kw_fail(err, KW_BAD_CONFIG, "the token is too long: check KEYWARD_TOKEN");
     KW_TRY(kw_secret_alloc(&web->header, sizeof lead + len, err));
     memcpy(web->header.data, lead, sizeof lead - 1);
     memcpy(web->header.data + sizeof lead - 1, token, len);
@@ -81,8 +81,22 @@ static KW_ERR set_token(struct kw_web *web, const char *token, struct kw_error *
     return KW_OK;
 }
 
-KW_ERR kw_web_new(const struct kw_web_options *options, struct kw_web **out, struct kw_error *err)
+static const char *none_if_empty(const char *text)
 {
+    return text != NULL && text[0] != '\0' ? text : NULL;
+}
+
+KW_ERR kw_web_new(const struct kw_web_options *given, struct kw_web **out, struct kw_error *err)
+{
+    struct kw_web_options copy = {
+        .token = none_if_empty(given->token),
+        .ca_file = none_if_empty(given->ca_file),
+        .cert_file = none_if_empty(given->cert_file),
+        .key_file = none_if_empty(given->key_file),
+        .connect_timeout_ms = given->connect_timeout_ms,
+        .plain = given->plain,
+    };
+    const struct kw_web_options *options = &copy;
     pthread_once(&global_once, global_init);
     if (global_result != CURLE_OK)
         return kw_fail(err, KW_INTERNAL, "libcurl cannot be initialised: %s",
@@ -299,6 +313,16 @@ static void read_head(CURL *handle, struct kw_web_response *response)
                  (int)strcspn(type, "; \t"), type);
 }
 
+/* An answer that ends where the connection does may have lost its end, and its header too: libcurl
+ * takes both for whole. */
+static bool is_whole(CURL *handle, int status)
+{
+    struct curl_header *header = NULL;
+    return status == 204 ||
+           curl_easy_header(handle, "Content-Length", 0, CURLH_HEADER, -1, &header) == CURLHE_OK ||
+           curl_easy_header(handle, "Transfer-Encoding", 0, CURLH_HEADER, -1, &header) == CURLHE_OK;
+}
+
 KW_ERR kw_web_send(struct kw_web *web, const struct kw_web_request *request,
                    struct kw_web_response *response, struct kw_error *err)
 {
@@ -316,6 +340,8 @@ KW_ERR kw_web_send(struct kw_web *web, const struct kw_web_request *request,
     response->reached = connected(handle);
     if (result == CURLE_OK)
         read_head(handle, response);
+    if (result == CURLE_OK && !is_whole(handle, response->status))
+        result = CURLE_PARTIAL_FILE;
     curl_easy_setopt(handle, CURLOPT_ERRORBUFFER, NULL);
     curl_easy_setopt(handle, CURLOPT_WRITEDATA, NULL);
     curl_easy_setopt(handle, CURLOPT_POSTFIELDS, NULL);

@@ -11,7 +11,7 @@
 
 struct kw_web;
 
-/* Texts are copied, the token into secret memory. NULL: none; ca_file NULL: the system's. */
+/* Texts are copied, the token into secret memory. NULL or "": none; no ca_file: the system's. */
 struct kw_web_options {
     const char *token;
     const char *ca_file;
