@@ -47,6 +47,18 @@ struct kw_copy_row kw_test_copy(uint64_t reference, uint32_t version, const char
     return row;
 }
 
+struct kw_token_row kw_test_token(const char *id)
+{
+    struct kw_token_row row = {.principal = "spiffe://example/billing",
+                               .roles = "seal,open",
+                               .tenants = "acme,globex",
+                               .created_ms = 1,
+                               .expires_ms = 2};
+    snprintf(row.id, sizeof row.id, "%s", id);
+    memset(row.hash, 0x5c, sizeof row.hash);
+    return row;
+}
+
 static KW_ERR add_all(struct kw_store *store, const char *id, uint64_t reference,
                       struct kw_error *err)
 {

@@ -8,9 +8,11 @@
 #include "store/sqlite.h"
 
 #include <dirent.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <sys/mount.h>
 
 #include <cmocka.h>
 
@@ -86,6 +88,42 @@ static void a_full_disk_undoes_the_change(void **state)
     assert_int_equal(groups_in(store), group + 1);
     ok(kw_store_check(store, &err));
     kw_store_free(store);
+}
+
+/* The same on a file system that is really full: one of half a megabyte, in a mount namespace of
+ * its own. Returns how far it came; 77: may not mount here. */
+static int fill_a_disk(void *folder)
+{
+    struct kw_store *store;
+    struct kw_store_counts counts;
+    uint64_t group = 0;
+    kw_code code;
+    if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+        mount("none", folder, "tmpfs", 0, "size=512k") != 0)
+        return 77;
+    if (kw_store_sqlite_open(path, true, &store, NULL) != KW_OK)
+        return 1;
+    while ((code = add_group(store, group, NULL)) == KW_OK)
+        group++;
+    if (code != KW_DISK_FULL || add_group(store, group, NULL) != KW_DISK_FULL)
+        return 2;
+    if (kw_store_counts(store, &counts, NULL) != KW_OK || counts.tenants != group * GROUP)
+        return 3;
+    if (mount("none", folder, "tmpfs", MS_REMOUNT, "size=8m") != 0)
+        return 4;
+    if (add_group(store, group, NULL) != KW_OK || kw_store_check(store, NULL) != KW_OK)
+        return 5;
+    kw_store_free(store);
+    return group > 0 ? 0 : 6;
+}
+
+static void a_really_full_disk_undoes_the_change(void **state)
+{
+    ok(kw_path_format(path, &err, "%s/keyward.db", (char *)*state));
+    int result = kw_child_exit(kw_in_child(fill_a_disk, *state));
+    if (result == 77)
+        skip();
+    assert_int_equal(result, 0);
 }
 
 struct writer {
@@ -232,6 +270,32 @@ static void destroyed_copies_are_gone_from_the_files(void **state)
     kw_store_free(store);
 }
 
+/* A reader in another connection holds the old pages; purging says so, and succeeds when it has
+ * gone. */
+static void a_purge_waits_for_readers(void **state)
+{
+    struct kw_store *store = open_in(*state);
+    sqlite3 *reader;
+    uint64_t destroyed;
+    KW_AUTO(kw_buf) files = KW_BUF_INIT;
+    ok(kw_test_store_fill(store, "acme", 11, &err));
+    const struct kw_copy_row copy = kw_test_copy(11, 1, "software");
+    assert_int_equal(sqlite3_open_v2(path, &reader, SQLITE_OPEN_READONLY, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(reader, "BEGIN; SELECT count(*) FROM copies", NULL, NULL, NULL),
+                     SQLITE_OK);
+    ok(kw_store_begin(store, &err));
+    ok(kw_store_copies_destroy(store, 11, 1, &destroyed, &err));
+    ok(kw_store_commit(store, &err)); /* the change itself is done */
+    assert_int_equal(kw_store_purge(store, &err), KW_STORE_UNAVAILABLE);
+    read_files(*state, &files);
+    assert_true(is_left(&files, &copy));
+    sqlite3_close(reader);
+    ok(kw_store_purge(store, &err));
+    read_files(*state, &files);
+    assert_false(is_left(&files, &copy));
+    kw_store_free(store);
+}
+
 static int write_forty_groups(void *arg)
 {
     struct kw_store *store;
@@ -293,8 +357,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_full_disk_undoes_the_change),
+        TEST(a_really_full_disk_undoes_the_change),
         TEST(a_killed_writer_leaves_whole_changes),
         TEST(destroyed_copies_are_gone_from_the_files),
+        TEST(a_purge_waits_for_readers),
         TEST(two_processes_break_nothing),
         cmocka_unit_test(checksums_are_crc32c),
     };
