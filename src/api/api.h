@@ -29,10 +29,14 @@ struct kw_api_options {
 
 /* What the API needs of a certificate authority, offered by home/. KW_NOT_FOUND if there is none.
  */
+struct kw_api_certificate {
+    const char *kind; /* client or server */
+    const char *name; /* client: ROLE/NAME; server: its host */
+    uint32_t days;    /* 0: the default */
+};
 struct kw_api_pki {
-    KW_ERR (*issue)
-    (void *arg, const char *kind, const char *name, uint32_t days, struct kw_buf *cert_pem,
-     struct kw_secret *key_pem, struct kw_error *err);
+    KW_ERR (*issue)(void *arg, const struct kw_api_certificate *wanted, struct kw_buf *cert_pem,
+                    struct kw_secret *key_pem, struct kw_error *err);
     KW_ERR (*list)(void *arg, struct kw_buf *json_array, struct kw_error *err);
     void *arg;
 };

@@ -111,8 +111,9 @@ KW_ERR kw_handle_certificate_issue(struct kw_job *job, struct kw_error *err)
     KW_AUTO(kw_secret) key = KW_SECRET_INIT;
     KW_TRY(find_pki(job, &pki, err));
     KW_TRY(read_request(job, &request, err));
-    KW_TRY(pki->issue(pki->arg, request.kind, request.subject, (uint32_t)request.days, &cert, &key,
-                      err));
+    struct kw_api_certificate wanted = {
+        .kind = request.kind, .name = request.subject, .days = (uint32_t)request.days};
+    KW_TRY(pki->issue(pki->arg, &wanted, &cert, &key, err));
     KW_TRY(kw_pki_describe(kw_buf_bytes(&cert), &facts, err));
     KW_TRY(record(job, &facts, err));
     write_issued(job, &cert, &key, &facts);

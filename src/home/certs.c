@@ -27,6 +27,13 @@ struct authority_pair {
     struct kw_secret key;
 };
 
+static void authority_pair_wipe(struct authority_pair *pair)
+{
+    kw_buf_wipe(&pair->cert);
+    kw_secret_wipe(&pair->key);
+}
+KW_CLEANUP_WIPE(authority_pair)
+
 static KW_ERR issue_named(const struct kw_home *home, const struct authority_pair *ca,
                           struct kw_pki_request *request, const char *file, struct kw_error *err)
 {
@@ -97,11 +104,8 @@ static KW_ERR make_all(struct kw_home *home, const struct kw_home_init_options *
 KW_ERR kw_home_certs_init(struct kw_home *home, const struct kw_home_init_options *options,
                           struct kw_error *err)
 {
-    struct authority_pair ca = {.cert = KW_BUF_INIT, .key = KW_SECRET_INIT};
-    kw_code code = make_all(home, options, &ca, err);
-    kw_buf_wipe(&ca.cert);
-    kw_secret_wipe(&ca.key);
-    return code;
+    KW_AUTO(authority_pair) ca = {.cert = KW_BUF_INIT, .key = KW_SECRET_INIT};
+    return make_all(home, options, &ca, err);
 }
 
 /* ---- For the API ------------------------------------------------------------------------------
@@ -126,39 +130,36 @@ static KW_ERR keep_issued(const struct kw_home *home, const struct kw_buf *cert,
     return kw_file_create(path, 0644, cert->data, cert->len, err);
 }
 
-/* kind client: name is role/name, the path of the SPIFFE id. kind server: name is a host. */
-static KW_ERR issue_as(const struct kw_home *home, struct kw_pki_request *request, const char *kind,
-                       const char *name, struct kw_buf *cert_pem, struct kw_secret *key_pem,
-                       struct kw_error *err)
+/* What is asked for, as the certificate authority wants it. spiffe_id is the caller's room for the
+ * id. */
+static KW_ERR fill_request(const struct kw_home *home, const struct kw_api_certificate *wanted,
+                           struct kw_pki_request *request, char spiffe_id[KW_PKI_NAME_MAX + 1],
+                           struct kw_error *err)
 {
-    char id[KW_PKI_NAME_MAX + 1];
-    request->common_name = name;
-    if (strcmp(kind, "server") == 0) {
-        request->hosts = &name;
+    if (wanted->days > DAYS_MAX)
+        return kw_fail(err, KW_USAGE, "a certificate lasts at most %d days", DAYS_MAX);
+    request->days = wanted->days != 0 ? wanted->days : CLIENT_DAYS;
+    request->common_name = wanted->name;
+    if (strcmp(wanted->kind, "server") == 0) {
+        request->hosts = &wanted->name;
         request->host_count = 1;
-    } else {
-        KW_TRY(make_spiffe_id(home, name, id, err));
-        request->spiffe_id = id;
+        return KW_OK;
     }
-    KW_TRY(kw_pki_issue(request, cert_pem, key_pem, err));
-    return keep_issued(home, cert_pem, err);
+    request->spiffe_id = spiffe_id;
+    return make_spiffe_id(home, wanted->name, spiffe_id, err);
 }
 
-static KW_ERR issue(void *arg, const char *kind, const char *name, uint32_t days,
-                    struct kw_buf *cert_pem, struct kw_secret *key_pem, struct kw_error *err)
+static KW_ERR issue(void *arg, const struct kw_api_certificate *wanted, struct kw_buf *cert_pem,
+                    struct kw_secret *key_pem, struct kw_error *err)
 {
     struct kw_home *home = arg;
-    struct authority_pair ca = {.cert = KW_BUF_INIT, .key = KW_SECRET_INIT};
-    if (days > DAYS_MAX)
-        return kw_fail(err, KW_USAGE, "a certificate lasts at most %d days", DAYS_MAX);
-    struct kw_pki_request request = {
-        .ca_cert_pem = &ca.cert, .ca_key_pem = &ca.key, .days = days != 0 ? days : CLIENT_DAYS};
-    kw_code code = load_ca(home, &ca, err);
-    if (code == KW_OK)
-        code = issue_as(home, &request, kind, name, cert_pem, key_pem, err);
-    kw_buf_wipe(&ca.cert);
-    kw_secret_wipe(&ca.key);
-    return code;
+    char spiffe_id[KW_PKI_NAME_MAX + 1];
+    KW_AUTO(authority_pair) ca = {.cert = KW_BUF_INIT, .key = KW_SECRET_INIT};
+    struct kw_pki_request request = {.ca_cert_pem = &ca.cert, .ca_key_pem = &ca.key};
+    KW_TRY(fill_request(home, wanted, &request, spiffe_id, err));
+    KW_TRY(load_ca(home, &ca, err));
+    KW_TRY(kw_pki_issue(&request, cert_pem, key_pem, err));
+    return keep_issued(home, cert_pem, err);
 }
 
 static void write_facts(struct kw_json_writer *w, const char *file,
