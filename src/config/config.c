@@ -38,8 +38,9 @@ const struct kw_setting *kw_config_find(const struct kw_config *config, const ch
     return found ? &config->settings[at] : NULL;
 }
 
-/* Room for one more at its place in the order. */
-static KW_ERR insert(struct kw_config *config, size_t at, struct kw_error *err)
+/* One more, at its place in the order. */
+static KW_ERR insert(struct kw_config *config, size_t at, const struct kw_setting *fresh,
+                     struct kw_error *err)
 {
     struct kw_setting *grown =
         realloc(config->settings, (config->count + 1) * sizeof *config->settings);
@@ -47,7 +48,7 @@ static KW_ERR insert(struct kw_config *config, size_t at, struct kw_error *err)
         return kw_fail_code(err, KW_NO_MEMORY);
     config->settings = grown;
     memmove(&grown[at + 1], &grown[at], (config->count - at) * sizeof *grown);
-    grown[at] = (struct kw_setting){0};
+    grown[at] = *fresh;
     config->count++;
     return KW_OK;
 }
@@ -60,14 +61,15 @@ static KW_ERR store(struct kw_config *config, struct kw_setting *fresh, struct k
         return kw_fail_code(err, KW_NO_MEMORY);
     }
     size_t at = position(config, fresh->name, &found);
-    kw_code code = found ? KW_OK : insert(config, at, err);
-    if (code != KW_OK) {
-        wipe_setting(fresh);
-        return code;
+    if (found) {
+        wipe_setting(&config->settings[at]);
+        config->settings[at] = *fresh;
+        return KW_OK;
     }
-    wipe_setting(&config->settings[at]);
-    config->settings[at] = *fresh;
-    return KW_OK;
+    kw_code code = insert(config, at, fresh, err);
+    if (code != KW_OK)
+        wipe_setting(fresh);
+    return code;
 }
 
 static kw_code unknown(const char *name, const struct kw_place *place, struct kw_error *err)

@@ -128,7 +128,7 @@ KW_ERR sq_step(struct sq_store *store, struct sq_conn *conn, sqlite3_stmt *state
 KW_ERR sq_run(struct sq_store *store, struct sq_conn *conn, unsigned number, const char *act,
               struct kw_error *err)
 {
-    sqlite3_stmt *statement;
+    sqlite3_stmt *statement = NULL;
     KW_TRY(sq_statement(store, conn, number, &statement, err));
     return sq_step(store, conn, statement, act, err);
 }
