@@ -10,38 +10,38 @@ static void wipe_setting(struct kw_setting *setting)
     *setting = (struct kw_setting){0};
 }
 
-/* Where name stands, or would stand; found says which. */
-static size_t position(const struct kw_config *config, const char *name, bool *found)
+/* The first setting whose name is not less. */
+static size_t position(const struct kw_config *config, const char *name)
 {
     size_t low = 0;
     size_t high = config->count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        int order = strcmp(config->settings[middle].name, name);
-        if (order == 0) {
-            *found = true;
-            return middle;
-        }
-        if (order < 0)
+        if (strcmp(config->settings[middle].name, name) < 0)
             low = middle + 1;
         else
             high = middle;
     }
-    *found = false;
     return low;
+}
+
+static struct kw_setting *setting_of(const struct kw_config *config, const char *name)
+{
+    size_t at = position(config, name);
+    if (at == config->count || strcmp(config->settings[at].name, name) != 0)
+        return NULL;
+    return &config->settings[at];
 }
 
 const struct kw_setting *kw_config_find(const struct kw_config *config, const char *name)
 {
-    bool found;
-    size_t at = position(config, name, &found);
-    return found ? &config->settings[at] : NULL;
+    return setting_of(config, name);
 }
 
 /* One more, at its place in the order. */
-static KW_ERR insert(struct kw_config *config, size_t at, const struct kw_setting *fresh,
-                     struct kw_error *err)
+static KW_ERR insert(struct kw_config *config, const struct kw_setting *fresh, struct kw_error *err)
 {
+    size_t at = position(config, fresh->name);
     struct kw_setting *grown =
         realloc(config->settings, (config->count + 1) * sizeof *config->settings);
     if (grown == NULL)
@@ -55,18 +55,17 @@ static KW_ERR insert(struct kw_config *config, size_t at, const struct kw_settin
 
 static KW_ERR store(struct kw_config *config, struct kw_setting *fresh, struct kw_error *err)
 {
-    bool found;
     if (fresh->name == NULL || fresh->value == NULL || fresh->origin == NULL) {
         wipe_setting(fresh);
         return kw_fail_code(err, KW_NO_MEMORY);
     }
-    size_t at = position(config, fresh->name, &found);
-    if (found) {
-        wipe_setting(&config->settings[at]);
-        config->settings[at] = *fresh;
+    struct kw_setting *before = setting_of(config, fresh->name);
+    if (before != NULL) {
+        wipe_setting(before);
+        *before = *fresh;
         return KW_OK;
     }
-    kw_code code = insert(config, at, fresh, err);
+    kw_code code = insert(config, fresh, err);
     if (code != KW_OK)
         wipe_setting(fresh);
     return code;
