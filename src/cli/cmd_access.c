@@ -4,29 +4,16 @@
 #include "base/file.h"
 #include "json/write.h"
 
-/* Calls, and prints the answer as JSON if that is wanted; *shown says so. */
-static KW_ERR call(struct kw_invocation *in, const char *method, const char *path,
-                   const struct kw_buf *body, struct kw_answer *answer, struct kw_json_doc *doc,
-                   struct kw_error *err)
-{
-    KW_TRY(kw_cli_call(in, method, path, body, answer, doc, err));
-    if (in->json)
-        kw_cli_print_json(answer);
-    return KW_OK;
-}
-
 /* ---- token ------------------------------------------------------------------------------------
  */
 
-static KW_ERR run_token_create(struct kw_invocation *in, struct kw_error *err)
+static KW_ERR write_token_request(struct kw_invocation *in, struct kw_buf *body,
+                                  struct kw_error *err)
 {
-    KW_AUTO(kw_buf) body = KW_BUF_INIT;
-    KW_AUTO(kw_answer) answer = KW_ANSWER_INIT;
-    KW_AUTO(kw_json_doc) doc = {.secret = true};
     uint64_t hours = 0;
     const char *roles = NULL;
     const char *tenants = kw_cli_value(in, "tenants");
-    struct kw_json_writer w = kw_json_writer(&body);
+    struct kw_json_writer w = kw_json_writer(body);
     KW_TRY(kw_cli_required(in, "roles", &roles, err));
     KW_TRY(kw_cli_number(in, "hours", 24 * 3650, &hours, err));
     kw_json_begin(&w, NULL, '{');
@@ -37,14 +24,23 @@ static KW_ERR run_token_create(struct kw_invocation *in, struct kw_error *err)
     if (hours != 0)
         kw_json_uint(&w, "lifetime_seconds", hours * 3600);
     kw_json_end(&w);
-    KW_TRY(call(in, "POST", "/v1/tokens", &body, &answer, &doc, err));
-    if (in->json)
-        return KW_OK;
-    printf("%s\n", kw_cli_str(doc.root, "token"));
+    return kw_buf_status(body, err);
+}
+
+/* The token alone goes to standard output, so that it can be caught by a script. */
+static void print_token(const struct kw_json *answer)
+{
+    printf("%s\n", kw_cli_str(answer, "token"));
     fprintf(stderr, "Token %s for %s (%s; tenants %s). It is shown this once.\n",
-            kw_cli_str(doc.root, "id"), kw_cli_str(doc.root, "principal"),
-            kw_cli_str(doc.root, "roles"), kw_cli_str(doc.root, "tenants"));
-    return KW_OK;
+            kw_cli_str(answer, "id"), kw_cli_str(answer, "principal"), kw_cli_str(answer, "roles"),
+            kw_cli_str(answer, "tenants"));
+}
+
+static KW_ERR run_token_create(struct kw_invocation *in, struct kw_error *err)
+{
+    KW_AUTO(kw_buf) body = KW_BUF_INIT;
+    KW_TRY(write_token_request(in, &body, err));
+    return kw_cli_show(in, "POST", "/v1/tokens", &body, print_token, err);
 }
 
 static bool is_true(const struct kw_json *object, const char *name)
@@ -53,37 +49,38 @@ static bool is_true(const struct kw_json *object, const char *name)
     return member != NULL && member->type == KW_JSON_TRUE;
 }
 
-static KW_ERR run_token_list(struct kw_invocation *in, struct kw_error *err)
+static void print_tokens(const struct kw_json *answer)
 {
-    KW_AUTO(kw_answer) answer = KW_ANSWER_INIT;
-    KW_AUTO(kw_json_doc) doc = KW_JSON_DOC_INIT;
-    KW_TRY(call(in, "GET", "/v1/tokens", NULL, &answer, &doc, err));
-    const struct kw_json *tokens = kw_json_get(doc.root, "tokens");
-    for (const struct kw_json *t = tokens != NULL && !in->json ? tokens->first : NULL; t != NULL;
-         t = t->next) {
+    const struct kw_json *tokens = kw_json_get(answer, "tokens");
+    for (const struct kw_json *t = tokens != NULL ? tokens->first : NULL; t != NULL; t = t->next) {
         const char *expires = kw_cli_str(t, "expires_at");
         printf("%s  %-20s %-16s %-12s %s%s\n", kw_cli_str(t, "id"), kw_cli_str(t, "principal"),
                kw_cli_str(t, "roles"), kw_cli_str(t, "tenants"),
                is_true(t, "revoked") ? "revoked" : "expires ",
                is_true(t, "revoked") ? "" : (expires[0] != '\0' ? expires : "never"));
     }
-    return KW_OK;
+}
+
+static KW_ERR run_token_list(struct kw_invocation *in, struct kw_error *err)
+{
+    return kw_cli_show(in, "GET", "/v1/tokens", NULL, print_tokens, err);
+}
+
+static void print_revoked(const struct kw_json *answer)
+{
+    KW_UNUSED(answer);
+    puts("revoked");
 }
 
 static KW_ERR run_token_revoke(struct kw_invocation *in, struct kw_error *err)
 {
-    KW_AUTO(kw_answer) answer = KW_ANSWER_INIT;
-    KW_AUTO(kw_json_doc) doc = KW_JSON_DOC_INIT;
     char path[64];
     const char *id = in->operands[0];
     if (strlen(id) != 32 || strspn(id, "0123456789abcdef") != 32)
         return kw_fail(err, KW_USAGE,
                        "a token is named by its id, 32 hex digits: see 'keyward token list'");
     snprintf(path, sizeof path, "/v1/tokens/%s", id);
-    KW_TRY(call(in, "DELETE", path, NULL, &answer, &doc, err));
-    if (!in->json)
-        printf("%s revoked\n", id);
-    return KW_OK;
+    return kw_cli_show(in, "DELETE", path, NULL, print_revoked, err);
 }
 
 /* ---- cert -------------------------------------------------------------------------------------
@@ -146,20 +143,20 @@ static KW_ERR run_cert_issue(struct kw_invocation *in, struct kw_error *err)
     return write_pair(in, doc.root, out != NULL ? out : in->operands[0], err);
 }
 
-static KW_ERR run_cert_list(struct kw_invocation *in, struct kw_error *err)
+static void print_certificates(const struct kw_json *answer)
 {
-    KW_AUTO(kw_answer) answer = KW_ANSWER_INIT;
-    KW_AUTO(kw_json_doc) doc = KW_JSON_DOC_INIT;
-    KW_TRY(call(in, "GET", "/v1/certificates", NULL, &answer, &doc, err));
-    const struct kw_json *list = kw_json_get(doc.root, "certificates");
-    for (const struct kw_json *c = list != NULL && !in->json ? list->first : NULL; c != NULL;
-         c = c->next) {
+    const struct kw_json *list = kw_json_get(answer, "certificates");
+    for (const struct kw_json *c = list != NULL ? list->first : NULL; c != NULL; c = c->next) {
         const char *id = kw_cli_str(c, "spiffe_id");
         printf("%-44s %-44s %s (%s days left)\n", kw_cli_str(c, "file"),
                id[0] != '\0' ? id : kw_cli_str(c, "common_name"), kw_cli_str(c, "not_after"),
                kw_cli_str(c, "days_left"));
     }
-    return KW_OK;
+}
+
+static KW_ERR run_cert_list(struct kw_invocation *in, struct kw_error *err)
+{
+    return kw_cli_show(in, "GET", "/v1/certificates", NULL, print_certificates, err);
 }
 
 static const struct kw_cli_option token_options[] = {

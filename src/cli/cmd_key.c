@@ -1,8 +1,6 @@
 /* keyward key ... */
 #include "cli/command.h"
 
-#include "json/write.h"
-
 enum { PATH_SIZE = 256 };
 
 static KW_ERR key_path(char out[PATH_SIZE], const char *operand, const char *rest,
@@ -45,61 +43,34 @@ static void print_key(const struct kw_json *key)
         print_version(v);
 }
 
-static KW_ERR call_and_print(struct kw_invocation *in, const char *method, const char *path,
-                             const struct kw_buf *body, struct kw_error *err)
+static void print_keys(const struct kw_json *answer)
 {
-    KW_AUTO(kw_answer) answer = KW_ANSWER_INIT;
-    KW_AUTO(kw_json_doc) doc = KW_JSON_DOC_INIT;
-    KW_TRY(kw_cli_call(in, method, path, body, &answer, &doc, err));
-    if (in->json)
-        kw_cli_print_json(&answer);
-    else
-        print_key(doc.root);
-    return KW_OK;
+    const struct kw_json *keys = kw_json_get(answer, "keys");
+    for (const struct kw_json *k = keys != NULL ? keys->first : NULL; k != NULL; k = k->next)
+        print_key(k);
 }
 
 static KW_ERR run_list(struct kw_invocation *in, struct kw_error *err)
 {
-    KW_AUTO(kw_answer) answer = KW_ANSWER_INIT;
-    KW_AUTO(kw_json_doc) doc = KW_JSON_DOC_INIT;
     char path[PATH_SIZE];
     if (strpbrk(in->operands[0], "/?#% ") != NULL || strlen(in->operands[0]) > 63)
         return kw_fail(err, KW_BAD_NAME, "'%.80s' is not a tenant's name", in->operands[0]);
     snprintf(path, sizeof path, "/v1/tenants/%s/keys", in->operands[0]);
-    KW_TRY(kw_cli_call(in, "GET", path, NULL, &answer, &doc, err));
-    if (in->json) {
-        kw_cli_print_json(&answer);
-        return KW_OK;
-    }
-    const struct kw_json *keys = kw_json_get(doc.root, "keys");
-    for (const struct kw_json *k = keys != NULL ? keys->first : NULL; k != NULL; k = k->next)
-        print_key(k);
-    return KW_OK;
+    return kw_cli_show(in, "GET", path, NULL, print_keys, err);
 }
 
 static KW_ERR run_show(struct kw_invocation *in, struct kw_error *err)
 {
     char path[PATH_SIZE];
     KW_TRY(key_path(path, in->operands[0], "", err));
-    return call_and_print(in, "GET", path, NULL, err);
+    return kw_cli_show(in, "GET", path, NULL, print_key, err);
 }
 
 static KW_ERR post(struct kw_invocation *in, const char *verb, struct kw_error *err)
 {
-    KW_AUTO(kw_buf) body = KW_BUF_INIT;
     char path[PATH_SIZE];
-    uint64_t days = 0;
-    const char *why = kw_cli_value(in, "justification");
-    struct kw_json_writer w = kw_json_writer(&body);
     KW_TRY(key_path(path, in->operands[0], verb, err));
-    KW_TRY(kw_cli_number(in, "window-days", 3650, &days, err));
-    kw_json_begin(&w, NULL, '{');
-    if (why != NULL)
-        kw_json_str(&w, "justification", why);
-    if (days != 0)
-        kw_json_uint(&w, "window_days", days);
-    kw_json_end(&w);
-    return call_and_print(in, "POST", path, &body, err);
+    return kw_cli_change(in, path, print_key, err);
 }
 
 static KW_ERR run_rotate(struct kw_invocation *in, struct kw_error *err)

@@ -34,28 +34,19 @@ static void print_status(const struct kw_json *status)
 
 static KW_ERR run_status(struct kw_invocation *in, struct kw_error *err)
 {
-    KW_AUTO(kw_answer) answer = KW_ANSWER_INIT;
-    KW_AUTO(kw_json_doc) doc = KW_JSON_DOC_INIT;
-    KW_TRY(kw_cli_call(in, "GET", "/v1/status", NULL, &answer, &doc, err));
-    if (in->json)
-        kw_cli_print_json(&answer);
-    else
-        print_status(doc.root);
-    return KW_OK;
+    return kw_cli_show(in, "GET", "/v1/status", NULL, print_status, err);
+}
+
+static void print_flushed(const struct kw_json *answer)
+{
+    printf("%s unwrapped versions dropped from memory\n", kw_cli_str(answer, "flushed"));
 }
 
 static KW_ERR run_flush(struct kw_invocation *in, struct kw_error *err)
 {
     KW_AUTO(kw_buf) body = KW_BUF_INIT;
-    KW_AUTO(kw_answer) answer = KW_ANSWER_INIT;
-    KW_AUTO(kw_json_doc) doc = KW_JSON_DOC_INIT;
     kw_buf_append_str(&body, "{}");
-    KW_TRY(kw_cli_call(in, "POST", "/v1/flush", &body, &answer, &doc, err));
-    if (in->json)
-        kw_cli_print_json(&answer);
-    else
-        printf("%s unwrapped versions dropped from memory\n", kw_cli_str(doc.root, "flushed"));
-    return KW_OK;
+    return kw_cli_show(in, "POST", "/v1/flush", &body, print_flushed, err);
 }
 
 const struct kw_command kw_commands_status[] = {

@@ -34,19 +34,6 @@ static void print_tenant(const struct kw_json *tenant)
         print_key_line(key);
 }
 
-static KW_ERR call_and_print(struct kw_invocation *in, const char *method, const char *path,
-                             const struct kw_buf *body, struct kw_error *err)
-{
-    KW_AUTO(kw_answer) answer = KW_ANSWER_INIT;
-    KW_AUTO(kw_json_doc) doc = KW_JSON_DOC_INIT;
-    KW_TRY(kw_cli_call(in, method, path, body, &answer, &doc, err));
-    if (in->json)
-        kw_cli_print_json(&answer);
-    else
-        print_tenant(doc.root);
-    return KW_OK;
-}
-
 /* ---- create -----------------------------------------------------------------------------------
  */
 
@@ -93,7 +80,7 @@ static KW_ERR run_create(struct kw_invocation *in, struct kw_error *err)
     if (kw_cli_flag(in, "label"))
         KW_TRY(write_labels(in, &w, err));
     kw_json_end(&w);
-    return call_and_print(in, "POST", "/v1/tenants", &body, err);
+    return kw_cli_show(in, "POST", "/v1/tenants", &body, print_tenant, err);
 }
 
 /* ---- list, show -------------------------------------------------------------------------------
@@ -144,7 +131,7 @@ static KW_ERR run_show(struct kw_invocation *in, struct kw_error *err)
 {
     char path[PATH_SIZE];
     KW_TRY(tenant_path(path, in->operands[0], "", err));
-    return call_and_print(in, "GET", path, NULL, err);
+    return kw_cli_show(in, "GET", path, NULL, print_tenant, err);
 }
 
 /* ---- suspend, resume, close -------------------------------------------------------------------
@@ -152,20 +139,9 @@ static KW_ERR run_show(struct kw_invocation *in, struct kw_error *err)
 
 static KW_ERR post(struct kw_invocation *in, const char *verb, struct kw_error *err)
 {
-    KW_AUTO(kw_buf) body = KW_BUF_INIT;
     char path[PATH_SIZE];
-    uint64_t days = 0;
-    const char *why = kw_cli_value(in, "justification");
-    struct kw_json_writer w = kw_json_writer(&body);
     KW_TRY(tenant_path(path, in->operands[0], verb, err));
-    KW_TRY(kw_cli_number(in, "window-days", 3650, &days, err));
-    kw_json_begin(&w, NULL, '{');
-    if (why != NULL)
-        kw_json_str(&w, "justification", why);
-    if (days != 0)
-        kw_json_uint(&w, "window_days", days);
-    kw_json_end(&w);
-    return call_and_print(in, "POST", path, &body, err);
+    return kw_cli_change(in, path, print_tenant, err);
 }
 
 static KW_ERR run_suspend(struct kw_invocation *in, struct kw_error *err)

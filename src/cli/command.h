@@ -75,6 +75,15 @@ KW_ERR kw_cli_call(struct kw_invocation *in, const char *method, const char *pat
 /* Prints an answer as it is, with a line end: for --json. */
 void kw_cli_print_json(const struct kw_answer *answer);
 
+/* Calls the API and shows its answer: as it is with --json, else by print. */
+KW_ERR kw_cli_show(struct kw_invocation *in, const char *method, const char *path,
+                   const struct kw_buf *body, void (*print)(const struct kw_json *answer),
+                   struct kw_error *err);
+
+/* POSTs a change with what --justification and --window-days say, and shows what it made. */
+KW_ERR kw_cli_change(struct kw_invocation *in, const char *path,
+                     void (*print)(const struct kw_json *answer), struct kw_error *err);
+
 /* "acme/eu" taken apart into two texts. KW_USAGE. */
 struct kw_key_name {
     char tenant[64];

@@ -2,6 +2,7 @@
 #include "cli/command.h"
 
 #include "base/file.h"
+#include "json/write.h"
 
 #include <unistd.h>
 
@@ -81,4 +82,35 @@ void kw_cli_print_json(const struct kw_answer *answer)
     fwrite(answer->body.data, 1, answer->body.len, stdout);
     if (answer->body.len == 0 || answer->body.data[answer->body.len - 1] != '\n')
         fputc('\n', stdout);
+}
+
+KW_ERR kw_cli_show(struct kw_invocation *in, const char *method, const char *path,
+                   const struct kw_buf *body, void (*print)(const struct kw_json *answer),
+                   struct kw_error *err)
+{
+    KW_AUTO(kw_answer) answer = KW_ANSWER_INIT;
+    KW_AUTO(kw_json_doc) doc = KW_JSON_DOC_INIT;
+    KW_TRY(kw_cli_call(in, method, path, body, &answer, &doc, err));
+    if (in->json)
+        kw_cli_print_json(&answer);
+    else
+        print(doc.root);
+    return KW_OK;
+}
+
+KW_ERR kw_cli_change(struct kw_invocation *in, const char *path,
+                     void (*print)(const struct kw_json *answer), struct kw_error *err)
+{
+    KW_AUTO(kw_buf) body = KW_BUF_INIT;
+    uint64_t days = 0;
+    const char *why = kw_cli_value(in, "justification");
+    struct kw_json_writer w = kw_json_writer(&body);
+    KW_TRY(kw_cli_number(in, "window-days", 3650, &days, err));
+    kw_json_begin(&w, NULL, '{');
+    if (why != NULL)
+        kw_json_str(&w, "justification", why);
+    if (kw_cli_flag(in, "window-days"))
+        kw_json_uint(&w, "window_days", days);
+    kw_json_end(&w);
+    return kw_cli_show(in, "POST", path, &body, print, err);
 }
