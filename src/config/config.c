@@ -28,7 +28,7 @@ static size_t position(const struct kw_config *config, const char *name)
 static struct kw_setting *setting_of(const struct kw_config *config, const char *name)
 {
     size_t at = position(config, name);
-    if (at == config->count || strcmp(config->settings[at].name, name) != 0)
+    if (at >= config->count || strcmp(config->settings[at].name, name) != 0)
         return NULL;
     return &config->settings[at];
 }
