@@ -15,32 +15,24 @@ static void submit_blocking(void *arg)
     submit(arg, true);
 }
 
-/* A caller without the right to use keys is refused as a whole, after its items were recorded. */
-static kw_code outcome(const struct kw_job *job)
+/* A caller without the right to use keys is refused as a whole, after its items were recorded. A
+ * single item's failure is the call's. */
+static KW_ERR outcome(struct kw_job *job, struct kw_error *err)
 {
     if (job->batch.code != KW_OK)
-        return job->batch.code;
+        return kw_fail_code(err, job->batch.code);
     if ((job->call->caller.rights & KW_RIGHT_USE_KEYS) == 0)
-        return KW_FORBIDDEN;
-    return job->batch.count == 1 ? job->batch.items[0].code : KW_OK;
-}
-
-static void fail_whole(struct kw_job *job, kw_code code)
-{
-    struct kw_error err;
-    if (job->batch.code == KW_OK && job->batch.items[0].code == code)
-        kw_dk_explain(&job->batch.items[0], &err);
-    else
-        kw_fail_code(&err, code);
-    kw_job_fail(job, &err);
+        return kw_fail(err, KW_FORBIDDEN, "%s has no role that allows using keys",
+                       job->call->caller.principal);
+    return job->batch.count == 1 ? kw_dk_outcome(&job->batch, 0, err) : KW_OK;
 }
 
 static void resume(struct kw_api_call *call)
 {
     struct kw_job *job = call->state;
-    kw_code code = outcome(job);
-    if (code != KW_OK)
-        fail_whole(job, code);
+    struct kw_error err;
+    if (outcome(job, &err) != KW_OK)
+        kw_job_fail(job, &err);
     else
         job->write(job);
 }
@@ -121,7 +113,7 @@ static void write_rewrapped_item(struct kw_job *job, struct kw_json_writer *w, s
 {
     const struct kw_dk_item *item = &job->batch.items[i];
     struct kw_wrapped_key head;
-    if (item->code != KW_OK ||
+    if (kw_dk_outcome(&job->batch, i, NULL) != KW_OK ||
         kw_wrapped_key_parse(&head, kw_bytes(item->wrapped, sizeof item->wrapped), NULL) != KW_OK) {
         write_item_error(w, item);
         return;
@@ -148,16 +140,9 @@ static void write_items(struct kw_job *job,
     kw_job_answer(job);
 }
 
-/* Of a single item the status tells: a key that was revoked since it was recorded is found out
- * before anything is written. */
 static void answer_keys(struct kw_job *job)
 {
-    const uint8_t *key = NULL;
-    struct kw_error err;
-    if (job->batch.count == 1 && kw_dk_key(&job->batch, 0, &key, &err) != KW_OK)
-        kw_job_fail(job, &err);
-    else
-        write_items(job, write_key_item);
+    write_items(job, write_key_item);
 }
 
 static void answer_rewrapped(struct kw_job *job)

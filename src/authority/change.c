@@ -116,7 +116,7 @@ static KW_ERR run(struct kw_change *change, struct kw_error *err)
     if (code == KW_OK)
         code = carry_out(change, &recorded, err);
     for (size_t i = 0; recorded && i < change->drop_count; i++)
-        kw_keyring_drop(change->authority->ring, change->drop[i]);
+        kw_keyring_drop(change->authority->ring, change->drop[i], change->refusal);
     if (code != KW_OK && (recorded || !is_ledger_failure(code)))
         code = record_failure(change, code, err);
     return code;

@@ -33,6 +33,7 @@ struct kw_change {
     struct kw_ledger_batch entries; /* more than one event: add them here by kw_change_event */
     uint64_t drop[KW_REGIONS_MAX];  /* keys that leave the keyring */
     size_t drop_count;
+    kw_code refusal; /* of what is held of them; KW_OK: what was begun may end */
 };
 
 /* Runs the change; wipes it in any case. */

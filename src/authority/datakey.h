@@ -7,8 +7,9 @@
  * kw_dk_submit decides and computes at once, appends one ledger entry an item, and calls done()
  * when they are on disk. Until then the data keys lie in the batch's secret memory and kw_dk_key
  * gives none out: no key leaves before its entry is durable. An item can fail alone (item.code);
- * the batch as a whole fails only if the ledger does. kw_dk_key asks the keyring once more whether
- * the key is still live, so that a suspension that was answered meanwhile is obeyed. */
+ * the batch as a whole fails only if the ledger does. kw_dk_outcome and kw_dk_key ask the keyring
+ * once more whether the key is still live, so that a suspension that was answered meanwhile is
+ * obeyed. */
 #ifndef KW_AUTHORITY_DATAKEY_H
 #define KW_AUTHORITY_DATAKEY_H
 
@@ -65,8 +66,12 @@ KW_ERR kw_dk_submit(struct kw_authority *authority, struct kw_dk_batch *batch, b
 /* Submits and waits; done and arg are not used. Returns the batch's code. */
 KW_ERR kw_dk_run(struct kw_authority *authority, struct kw_dk_batch *batch, struct kw_error *err);
 
-/* The data key of item i (32 bytes in secret memory, the batch's), after done(). Its code if it
- * failed, and the refusal if its key was revoked in the meantime. Not for KW_DK_REWRAP. */
+/* What became of item i, after done(): its code if it failed, or the refusal if its key was revoked
+ * in the meantime. The last thing to be asked before anything of the item is let out. */
+KW_ERR kw_dk_outcome(struct kw_dk_batch *batch, size_t i, struct kw_error *err);
+
+/* The data key of item i (32 bytes in secret memory, the batch's), if kw_dk_outcome has nothing
+ * against it. Not for KW_DK_REWRAP. */
 KW_ERR kw_dk_key(struct kw_dk_batch *batch, size_t i, const uint8_t **out, struct kw_error *err);
 
 /* The text for item i's failure: one line, for the caller. */

@@ -42,22 +42,23 @@ void kw_dk_explain(const struct kw_dk_item *item, struct kw_error *err)
     kw_fail_code(err, item->code);
 }
 
-static bool still_live(const struct kw_dk_batch *batch, const struct kw_dk_item *item)
+KW_ERR kw_dk_outcome(struct kw_dk_batch *batch, size_t i, struct kw_error *err)
 {
-    return kw_keyring_live(batch->held[item->entry]) && kw_keyring_live(batch->held[item->current]);
+    if (!batch->released || i >= batch->count)
+        return kw_fail(err, KW_INTERNAL, "an outcome was asked for before it was recorded");
+    struct kw_dk_item *item = &batch->items[i];
+    if (item->code == KW_OK)
+        item->code = kw_keyring_refusal(batch->held[item->entry]);
+    if (item->code != KW_OK)
+        kw_dk_explain(item, err);
+    return item->code;
 }
 
 KW_ERR kw_dk_key(struct kw_dk_batch *batch, size_t i, const uint8_t **out, struct kw_error *err)
 {
-    if (!batch->released || i >= batch->count || batch->op == KW_DK_REWRAP)
-        return kw_fail(err, KW_INTERNAL, "a data key was asked for before it was recorded");
-    struct kw_dk_item *item = &batch->items[i];
-    if (item->code == KW_OK && !still_live(batch, item))
-        item->code = KW_KEY_SUSPENDED;
-    if (item->code != KW_OK) {
-        kw_dk_explain(item, err);
-        return item->code;
-    }
+    if (batch->op == KW_DK_REWRAP)
+        return kw_fail(err, KW_INTERNAL, "a re-wrap gives no data key out");
+    KW_TRY(kw_dk_outcome(batch, i, err));
     *out = batch->keys.data + i * KW_DK_SIZE;
     return KW_OK;
 }

@@ -1,6 +1,8 @@
 /* From an item to the key version that it needs, and whether this caller may have it. */
 #include "authority/datakey_internal.h"
 
+enum { LOOKS = 8 };
+
 /* Holds reference/version for the batch and says where. Consecutive items mostly share a version,
  * so the last one is looked at first. A load's failure is the item's, not the batch's. */
 static kw_code hold(struct kw_dk_batch *batch, uint64_t reference, uint32_t version, bool may_block,
@@ -59,22 +61,53 @@ static kw_code hold_hinted(struct kw_dk_batch *batch, const struct kw_dk_item *i
     return KW_AGAIN;
 }
 
-static kw_code hold_current(struct kw_dk_batch *batch, const struct kw_dk_item *item,
-                            bool may_block, uint16_t *at)
+/* Where the tenant is known and the region is not, or not even the tenant. */
+static kw_code missing(struct kw_dk_batch *batch, const struct kw_dk_item *item, kw_code code)
+{
+    struct kw_tenant_row tenant;
+    struct kw_error ignored;
+    if (code != KW_KEY_NOT_FOUND)
+        return code;
+    kw_code found = kw_store_tenant_get(batch->authority->store, item->tenant, &tenant, &ignored);
+    return found == KW_OK ? KW_KEY_NOT_FOUND : found;
+}
+
+/* The current version as the store has it. *stale: a rotation came between the two looks at it. */
+static kw_code hold_stored(struct kw_dk_batch *batch, const struct kw_dk_item *item, uint16_t *at,
+                           bool *stale)
 {
     struct kw_error ignored;
     struct kw_key_row key;
+    size_t before = batch->held_count;
+    kw_code code =
+        kw_store_key_get(batch->authority->store, item->tenant, item->region, &key, &ignored);
+    if (code != KW_OK)
+        return missing(batch, item, code);
+    kw_keyring_hint_put(batch->authority->ring, item->tenant, item->region, key.reference,
+                        key.current_version);
+    code = hold(batch, key.reference, key.current_version, true, at);
+    if (code != KW_OK)
+        return code;
+    *stale = facts_at(batch, *at)->current_version != key.current_version;
+    if (*stale && batch->held_count > before)
+        kw_keyring_release(batch->authority->ring, batch->held[--batch->held_count]);
+    return KW_OK;
+}
+
+static kw_code hold_current(struct kw_dk_batch *batch, const struct kw_dk_item *item,
+                            bool may_block, uint16_t *at)
+{
+    bool stale = true;
     if (hold_hinted(batch, item, at) == KW_OK)
         return KW_OK;
     if (!may_block)
         return KW_AGAIN;
-    kw_code code =
-        kw_store_key_get(batch->authority->store, item->tenant, item->region, &key, &ignored);
-    if (code != KW_OK)
-        return code;
-    kw_keyring_hint_put(batch->authority->ring, item->tenant, item->region, key.reference,
-                        key.current_version);
-    return hold(batch, key.reference, key.current_version, true, at);
+    for (int i = 0; i < LOOKS && stale; i++) {
+        kw_code code = hold_stored(batch, item, at, &stale);
+        if (code != KW_OK)
+            return code;
+    }
+    return stale ? KW_UNAVAILABLE : KW_OK;
 }
 
 /* What the caller says it is must be what it is; "" says nothing. */
@@ -129,6 +162,14 @@ static kw_code resolve_generate(struct kw_dk_batch *batch, struct kw_dk_item *it
     return kw_gate_version(facts_at(batch, item->entry)->version_state, true);
 }
 
+static kw_code resolve_target(struct kw_dk_batch *batch, struct kw_dk_item *item, bool may_block)
+{
+    kw_code code = hold_current(batch, item, may_block, &item->current);
+    if (code != KW_OK)
+        return code;
+    return kw_gate_version(facts_at(batch, item->current)->version_state, true);
+}
+
 /* Names are taken from the key only after the caller's scope has let it through: a stranger's entry
  * in the ledger says which key was tried, its answer does not say whose it is. */
 static kw_code resolve_wrapped(struct kw_dk_batch *batch, struct kw_dk_item *item, bool may_block)
@@ -153,9 +194,7 @@ static kw_code resolve_wrapped(struct kw_dk_batch *batch, struct kw_dk_item *ite
     take_names(item, facts, cls);
     if (!within_rate(batch, item->entry))
         return KW_RATE_LIMITED;
-    if (batch->op == KW_DK_REWRAP)
-        return hold_current(batch, item, may_block, &item->current);
-    return KW_OK;
+    return batch->op == KW_DK_REWRAP ? resolve_target(batch, item, may_block) : KW_OK;
 }
 
 KW_ERR kw_dk_resolve(struct kw_dk_batch *batch, bool may_block, struct kw_error *err)

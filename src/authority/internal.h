@@ -47,6 +47,7 @@ struct kw_authority {
         struct kw_token_row row;
         int64_t checked_ms; /* 0: free */
     } tokens[KW_TOKEN_CACHE];
+    uint64_t tokens_revoked; /* raised by every revocation, under token_lock */
 
     KW_ERR (*on_tick)(void *arg, struct kw_error *err);
     void *on_tick_arg;
@@ -88,6 +89,8 @@ KW_ERR kw_version_load(void *arg, struct kw_keyring_facts *facts, struct kw_secr
 /* usage.c */
 void kw_usage_add(void *arg, const struct kw_keyring_facts *facts, uint64_t wraps,
                   uint64_t unwraps);
+/* Wraps of the version that the store has not been told of yet. */
+uint64_t kw_usage_pending(struct kw_authority *authority, uint64_t reference, uint32_t version);
 KW_ERR kw_usage_flush(struct kw_authority *authority, struct kw_error *err);
 /* Marks the key for early rotation. */
 void kw_usage_rotate_soon(struct kw_authority *authority, uint64_t reference);

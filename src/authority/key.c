@@ -167,6 +167,7 @@ static KW_ERR switch_key(struct kw_change *change, const char *operation, enum k
     change->operation = operation;
     change->apply = apply_switch;
     change->arg = &state;
+    change->refusal = state == KW_KEY_IS_SUSPENDED ? KW_KEY_SUSPENDED : KW_OK;
     return kw_change_run(change, err);
 }
 
@@ -213,6 +214,7 @@ KW_ERR kw_authority_key_schedule_destroy(struct kw_authority *authority,
     change.operation = "ScheduleKeyDestruction";
     change.apply = apply_schedule;
     change.arg = &at_ms;
+    change.refusal = KW_KEY_PENDING;
     KW_TRY(kw_change_run(&change, err));
     if (destroy_at_ms != NULL)
         *destroy_at_ms = at_ms;
@@ -278,6 +280,7 @@ KW_ERR kw_key_destroy_due(struct kw_authority *authority, uint64_t reference, st
     change.operation = "DestroyKey";
     change.activity = KW_ACTIVITY_DELETE;
     change.apply = apply_destroy;
+    change.refusal = KW_KEY_DESTROYED;
     KW_TRY(kw_change_run(&change, err));
     atomic_fetch_add(&authority->destroyed_keys, 1);
     return kw_store_purge(authority->store, err);

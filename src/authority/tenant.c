@@ -166,6 +166,9 @@ static KW_ERR move_tenant(struct kw_authority *authority, const struct kw_caller
                           const char *tenant, const char *operation,
                           const struct transition *transition, struct kw_error *err)
 {
+    static const kw_code refusals[] = {[KW_TENANT_IS_ACTIVE] = KW_OK,
+                                       [KW_TENANT_IS_SUSPENDED] = KW_TENANT_SUSPENDED,
+                                       [KW_TENANT_IS_CLOSED] = KW_TENANT_CLOSED};
     struct transition to = *transition;
     KW_TRY(kw_tenant_name_check(tenant, err));
     struct kw_change change = {.authority = authority,
@@ -175,7 +178,8 @@ static KW_ERR move_tenant(struct kw_authority *authority, const struct kw_caller
                                .right = KW_RIGHT_MANAGE_TENANTS,
                                .tenant = tenant,
                                .apply = apply_transition,
-                               .arg = &to};
+                               .arg = &to,
+                               .refusal = refusals[to.to]};
     return kw_change_run(&change, err);
 }
 

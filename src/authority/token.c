@@ -105,9 +105,15 @@ KW_ERR kw_authority_token_create(struct kw_authority *authority, const struct kw
     return KW_OK;
 }
 
+/* Who may act for some tenants only has power over tokens of the same reach. */
 static KW_ERR apply_revoke(struct kw_change *change, struct kw_error *err)
 {
     const char *id = change->arg;
+    struct kw_token_row row;
+    KW_TRY(kw_store_token_get(change->authority->store, id, &row, err));
+    if (strcmp(change->caller->tenants, "*") != 0 &&
+        strcmp(change->caller->tenants, row.tenants) != 0)
+        return kw_fail(err, KW_FORBIDDEN, "the token reaches further than who would revoke it");
     kw_buf_printf(&change->detail, "{\"token\":\"%s\"}", id);
     KW_TRY(kw_buf_status(&change->detail, err));
     return kw_store_token_revoke(change->authority->store, id, err);
@@ -150,10 +156,14 @@ void kw_token_forget(struct kw_authority *authority, const char *id)
 {
     pthread_mutex_lock(&authority->token_lock);
     authority->tokens[place_of(id)].checked_ms = 0;
+    authority->tokens_revoked++;
     pthread_mutex_unlock(&authority->token_lock);
 }
 
-static bool recall(struct kw_authority *authority, const char *id, struct kw_token_row *out)
+/* Where it does not know the token, *seen lets remember() tell whether its row, to be
+ * read from the store now, was overtaken by a revocation. */
+static bool recall(struct kw_authority *authority, const char *id, struct kw_token_row *out,
+                   uint64_t *seen)
 {
     size_t place = place_of(id);
     pthread_mutex_lock(&authority->token_lock);
@@ -162,18 +172,21 @@ static bool recall(struct kw_authority *authority, const char *id, struct kw_tok
                  strcmp(authority->tokens[place].row.id, id) == 0;
     if (found)
         *out = authority->tokens[place].row;
+    *seen = authority->tokens_revoked;
     pthread_mutex_unlock(&authority->token_lock);
     return found;
 }
 
-/* The time from before the row was read: a revocation since then must not be outlived by it. */
+/* The time is from before the row was read: its second begins there. */
 static void remember(struct kw_authority *authority, const struct kw_token_row *row,
-                     int64_t read_ms)
+                     int64_t read_ms, uint64_t seen)
 {
     size_t place = place_of(row->id);
     pthread_mutex_lock(&authority->token_lock);
-    authority->tokens[place].row = *row;
-    authority->tokens[place].checked_ms = read_ms;
+    if (authority->tokens_revoked == seen) {
+        authority->tokens[place].row = *row;
+        authority->tokens[place].checked_ms = read_ms;
+    }
     pthread_mutex_unlock(&authority->token_lock);
 }
 
@@ -185,14 +198,15 @@ static KW_ERR refuse(struct kw_error *err)
 static KW_ERR get_row(struct kw_authority *authority, const char *id, struct kw_token_row *out,
                       struct kw_error *err)
 {
-    if (recall(authority, id, out))
+    uint64_t seen = 0;
+    if (recall(authority, id, out, &seen))
         return KW_OK;
     int64_t read_ms = kw_clock_ms();
     kw_code code = kw_store_token_get(authority->store, id, out, err);
     if (code == KW_NOT_FOUND)
         return refuse(err);
     if (code == KW_OK)
-        remember(authority, out, read_ms);
+        remember(authority, out, read_ms, seen);
     return code;
 }
 

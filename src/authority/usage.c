@@ -30,6 +30,17 @@ void kw_usage_add(void *arg, const struct kw_keyring_facts *facts, uint64_t wrap
     pthread_mutex_unlock(&authority->usage_lock);
 }
 
+uint64_t kw_usage_pending(struct kw_authority *authority, uint64_t reference, uint32_t version)
+{
+    uint64_t wraps = 0;
+    pthread_mutex_lock(&authority->usage_lock);
+    for (size_t i = 0; i < authority->usage_count; i++)
+        if (authority->usage[i].reference == reference && authority->usage[i].version == version)
+            wraps += authority->usage[i].wraps;
+    pthread_mutex_unlock(&authority->usage_lock);
+    return wraps;
+}
+
 static KW_ERR write_all(struct kw_authority *authority, const struct kw_usage *usage, size_t count,
                         struct kw_error *err)
 {

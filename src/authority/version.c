@@ -228,7 +228,8 @@ KW_ERR kw_version_load(void *arg, struct kw_keyring_facts *facts, struct kw_secr
     facts->key_state = (uint8_t)row.state;
     facts->version_state = (uint8_t)version.state;
     facts->epoch = row.epoch;
-    facts->wraps_before = version.wraps;
+    facts->wraps_before =
+        version.wraps + kw_usage_pending(authority, facts->reference, facts->version);
     memcpy(facts->tenant, row.tenant, sizeof row.tenant);
     memcpy(facts->region, row.region, sizeof row.region);
     return KW_OK;

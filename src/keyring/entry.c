@@ -23,7 +23,7 @@ KW_ERR kw_keyring_entry_new(const struct kw_keyring_facts *facts, const struct k
     memcpy(entry->keys.data, key->data, KW_KEYRING_KEY_SIZE);
     entry->facts = *facts;
     atomic_init(&entry->holds, 1);
-    atomic_init(&entry->dead, false);
+    atomic_init(&entry->refusal, KW_OK);
     atomic_init(&entry->wraps_total, facts->wraps_before);
     pthread_mutex_init(&entry->derived_lock, NULL);
     *out = entry;
@@ -53,9 +53,9 @@ const uint8_t *kw_keyring_key(const struct kw_keyring_entry *entry)
     return entry->keys.data;
 }
 
-bool kw_keyring_live(const struct kw_keyring_entry *entry)
+kw_code kw_keyring_refusal(const struct kw_keyring_entry *entry)
 {
-    return !atomic_load_explicit(&entry->dead, memory_order_acquire);
+    return (kw_code)atomic_load_explicit(&entry->refusal, memory_order_acquire);
 }
 
 uint64_t kw_keyring_count_wraps(struct kw_keyring_entry *entry, uint64_t n)

@@ -11,9 +11,9 @@ enum { KW_KEYRING_DERIVED = 3 };
 
 struct kw_keyring_entry {
     struct kw_keyring_facts facts;
-    struct kw_secret keys; /* the version's key, then the derived ones: 4 * 32 bytes */
-    atomic_uint holds;     /* the ring's own counts as one */
-    atomic_bool dead;
+    struct kw_secret keys;  /* the version's key, then the derived ones: 4 * 32 bytes */
+    atomic_uint holds;      /* the ring's own counts as one */
+    atomic_int refusal;     /* a kw_code: why nothing may be released under it */
     int64_t loaded_ms;      /* when it was loaded */
     int64_t fresh_until_ms; /* under the shard's lock, as all that follows but the counters */
     int64_t used_ms;

@@ -73,14 +73,6 @@ static void release_chain(struct kw_keyring *ring, struct kw_keyring_entry *chai
     }
 }
 
-static void take_out(struct kw_shard *shard, struct kw_keyring_entry *entry,
-                     struct kw_keyring_entry **chain)
-{
-    kw_shard_remove(shard, entry);
-    entry->hash_next = *chain;
-    *chain = entry;
-}
-
 /* Fresh and held, or NULL. The shard's lock is held. */
 static struct kw_keyring_entry *find_locked(struct kw_shard *shard, uint64_t reference,
                                             uint32_t version, int64_t now_ms)
@@ -118,17 +110,28 @@ static KW_ERR load_entry(struct kw_keyring *ring, uint64_t reference, uint32_t v
     return KW_OK;
 }
 
+/* What the older entry has counted may not have reached the store when the newer one was loaded. */
+static void count_on(struct kw_keyring_entry *entry, const struct kw_keyring_entry *old)
+{
+    uint64_t counted = atomic_load_explicit(&old->wraps_total, memory_order_relaxed);
+    if (counted > atomic_load_explicit(&entry->wraps_total, memory_order_relaxed))
+        atomic_store_explicit(&entry->wraps_total, counted, memory_order_relaxed);
+}
+
 /* Puts a loaded entry in place of an older one and makes room. Lock held; what left is chained. */
 static void put_in(struct kw_shard *shard, struct kw_keyring_entry *entry,
                    struct kw_keyring_entry **chain)
 {
     struct kw_keyring_entry *old =
         kw_shard_find(shard, entry->facts.reference, entry->facts.version);
-    if (old != NULL)
-        take_out(shard, old, chain);
+    kw_shard_bury(shard, chain);
+    if (old != NULL) {
+        count_on(entry, old);
+        kw_shard_retire(shard, old, chain);
+    }
     kw_shard_insert(shard, kw_keyring_hold(entry), entry->loaded_ms);
     while (shard->bytes > shard->bytes_max && shard->oldest != entry) {
-        take_out(shard, shard->oldest, chain);
+        kw_shard_retire(shard, shard->oldest, chain);
         shard->stats.evictions++;
     }
 }
@@ -146,6 +149,18 @@ static struct kw_keyring_entry *outlive(struct kw_keyring *ring, struct kw_shard
     return kw_keyring_hold(entry);
 }
 
+/* What a load that is not stale comes to. */
+static kw_code land(struct kw_keyring *ring, struct kw_shard *shard, struct kw_flight *flight,
+                    kw_code code, struct kw_keyring_entry *fresh, struct kw_keyring_entry **chain)
+{
+    flight->entry = fresh; /* the hold it was made with */
+    if (code == KW_OK)
+        put_in(shard, fresh, chain);
+    else if (kw_code_retryable(code))
+        flight->entry = outlive(ring, shard, flight->reference, flight->version);
+    return flight->entry != NULL ? KW_OK : code;
+}
+
 /* The leader's part: loads until no drop came in between, and puts the answer in. Lock held at the
  * call and at the return, not while loading. */
 static kw_code lead(struct kw_keyring *ring, struct kw_shard *shard, struct kw_flight *flight,
@@ -153,23 +168,16 @@ static kw_code lead(struct kw_keyring *ring, struct kw_shard *shard, struct kw_f
 {
     for (int i = 0; i < LOAD_TRIES; i++) {
         struct kw_keyring_entry *fresh = NULL;
-        uint64_t generation = shard->generation;
+        flight->stale = false;
         shard->stats.loads++;
         pthread_mutex_unlock(&shard->lock);
         kw_code code = load_entry(ring, flight->reference, flight->version, &fresh, &flight->error);
         pthread_mutex_lock(&shard->lock);
-        if (code != KW_OK) {
-            shard->stats.load_failures++;
-            if (kw_code_retryable(code) && shard->generation == generation)
-                flight->entry = outlive(ring, shard, flight->reference, flight->version);
-            return flight->entry != NULL ? KW_OK : code;
-        }
-        if (shard->generation == generation) {
-            put_in(shard, fresh, chain);
-            flight->entry = fresh; /* the hold it was made with */
-            return KW_OK;
-        }
-        kw_keyring_entry_free(fresh);
+        shard->stats.load_failures += code != KW_OK;
+        if (!flight->stale)
+            return land(ring, shard, flight, code, fresh, chain);
+        if (fresh != NULL)
+            kw_keyring_entry_free(fresh);
     }
     return kw_fail(&flight->error, KW_AGAIN, "the key's state keeps changing: try again");
 }
@@ -240,44 +248,26 @@ KW_ERR kw_keyring_get(struct kw_keyring *ring, uint64_t reference, uint32_t vers
     return code;
 }
 
-/* The ring's hold goes with the entry; whoever else holds it finds it dead. Lock held. */
-static void kill_entry(struct kw_shard *shard, struct kw_keyring_entry *entry,
-                       struct kw_keyring_entry **chain)
-{
-    atomic_store_explicit(&entry->dead, true, memory_order_release);
-    take_out(shard, entry, chain);
-}
-
-static void empty(struct kw_keyring *ring, struct kw_shard *shard)
+static void drop(struct kw_keyring *ring, struct kw_shard *shard, uint64_t reference,
+                 kw_code refusal)
 {
     struct kw_keyring_entry *chain = NULL;
     pthread_mutex_lock(&shard->lock);
-    shard->generation++;
-    shard->stats.drops++;
-    while (shard->oldest != NULL)
-        kill_entry(shard, shard->oldest, &chain);
+    kw_shard_drop(shard, reference, refusal, &chain);
     pthread_mutex_unlock(&shard->lock);
     release_chain(ring, chain);
 }
 
-void kw_keyring_drop(struct kw_keyring *ring, uint64_t reference)
+void kw_keyring_drop(struct kw_keyring *ring, uint64_t reference, kw_code refusal)
 {
-    struct kw_shard *shard = shard_of(ring, reference);
-    struct kw_keyring_entry *chain = NULL;
-    pthread_mutex_lock(&shard->lock);
-    shard->generation++;
-    shard->stats.drops++;
-    struct kw_keyring_entry *entry = NULL;
-    while ((entry = kw_shard_find_any(shard, reference)) != NULL)
-        kill_entry(shard, entry, &chain);
-    pthread_mutex_unlock(&shard->lock);
-    release_chain(ring, chain);
+    if (reference != 0) /* no key has it: 0 stands for all */
+        drop(ring, shard_of(ring, reference), reference, refusal);
 }
 
 void kw_keyring_flush(struct kw_keyring *ring)
 {
     for (size_t i = 0; i < SHARDS; i++)
-        empty(ring, &ring->shards[i]);
+        drop(ring, &ring->shards[i], 0, KW_UNAVAILABLE);
 }
 
 /* The list is in the order of use, so what was used since last time is at its new end, and what has
@@ -300,8 +290,9 @@ static void collect_shard(struct kw_keyring *ring, struct kw_shard *shard)
         used[held++] = kw_keyring_hold(e);
     if (count != 0 && used == NULL)
         shard->collected_ms = since_ms; /* no memory: they are reported next time */
+    kw_shard_bury(shard, &chain);
     while (shard->oldest != NULL && now_ms - shard->oldest->used_ms > ring->options.ttl_ms)
-        take_out(shard, shard->oldest, &chain);
+        kw_shard_retire(shard, shard->oldest, &chain);
     pthread_mutex_unlock(&shard->lock);
     for (size_t i = 0; i < held; i++) {
         report(ring, used[i]);
@@ -323,7 +314,7 @@ void kw_keyring_free(struct kw_keyring *ring)
         return;
     for (size_t i = 0; i < SHARDS; i++) {
         if (ring->shards[i].buckets != NULL)
-            empty(ring, &ring->shards[i]);
+            drop(ring, &ring->shards[i], 0, KW_UNAVAILABLE);
         kw_shard_destroy(&ring->shards[i]);
     }
     free(ring->hints);

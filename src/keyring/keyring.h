@@ -4,9 +4,10 @@
  * must know to decide (states, tenant, region) as it stood in the store when the entry was loaded.
  * It is immutable but for counters and derived wrapping keys, and counted: a holder keeps it alive.
  *
- * Revocation: kw_keyring_drop() takes a key's entries out and marks those still held as dead. A
- * holder asks kw_keyring_live() last of all, before it lets anything out. A load that began before
- * a drop never puts its stale answer into the ring (generation check).
+ * Revocation: kw_keyring_drop() takes a key's entries out and marks those still held, also those
+ * that had left the ring before, with the refusal. A holder asks kw_keyring_refusal() last of all,
+ * before it lets anything out. A load that began before a drop never brings its stale answer, be it
+ * a key or a failure, to anybody.
  *
  * A miss is loaded by one caller while others wait for its answer (single flight). Least recently
  * used entries leave when the bytes are used up. Thread-safe. */
@@ -47,7 +48,7 @@ struct kw_keyring_options {
                             0: the same as ttl_ms */
     /* Reads facts and key (32 bytes, allocated by it) of reference/version. Called without locks,
      * one call at a time for each version. */
-    KW_ERR (*load)
+    KW_ERR(*load)
     (void *arg, struct kw_keyring_facts *facts, struct kw_secret *key, struct kw_error *err);
     /* Told how often an entry was used since it was last told; from kw_keyring_collect and when an
      * entry leaves. No locks of the ring are held. */
@@ -75,8 +76,8 @@ void kw_keyring_release(struct kw_keyring *ring, struct kw_keyring_entry *entry)
 const struct kw_keyring_facts *kw_keyring_facts(const struct kw_keyring_entry *entry);
 /* The tenant key version: KW_KEYRING_KEY_SIZE bytes in secret memory, the ring's. */
 const uint8_t *kw_keyring_key(const struct kw_keyring_entry *entry);
-/* False once the key was dropped: nothing may be released under it any more. */
-bool kw_keyring_live(const struct kw_keyring_entry *entry);
+/* KW_OK, or what the key was dropped with: nothing may be released under it any more. */
+kw_code kw_keyring_refusal(const struct kw_keyring_entry *entry);
 
 /* Counts uses; the sum with facts->wraps_before is returned for wraps. */
 uint64_t kw_keyring_count_wraps(struct kw_keyring_entry *entry, uint64_t n);
@@ -96,9 +97,11 @@ bool kw_keyring_hint_get(struct kw_keyring *ring, const char *tenant, const char
 void kw_keyring_hint_put(struct kw_keyring *ring, const char *tenant, const char *region,
                          uint64_t reference, uint32_t version);
 
-/* Drops every version of one key, or all keys (flush). When it returns no find or get gives out an
- * entry from before, and those held are dead. */
-void kw_keyring_drop(struct kw_keyring *ring, uint64_t reference);
+/* Drops every version of one key. When it returns no find or get gives out an entry from before,
+ * and kw_keyring_refusal says refusal for those held. refusal KW_OK: the key has changed, but what
+ * was begun under it may end (a rotation). */
+void kw_keyring_drop(struct kw_keyring *ring, uint64_t reference, kw_code refusal);
+/* Drops all keys; KW_UNAVAILABLE for those held: to be tried again. */
 void kw_keyring_flush(struct kw_keyring *ring);
 
 /* Reports the use of all entries by used(), and lets expired ones go. Call every second or so. */

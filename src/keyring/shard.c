@@ -39,8 +39,11 @@ struct kw_keyring_entry *kw_shard_find(const struct kw_shard *shard, uint64_t re
     return entry;
 }
 
-struct kw_keyring_entry *kw_shard_find_any(const struct kw_shard *shard, uint64_t reference)
+/* Any version of the key; of any key for 0. */
+static struct kw_keyring_entry *find_any(const struct kw_shard *shard, uint64_t reference)
 {
+    if (reference == 0)
+        return shard->oldest;
     struct kw_keyring_entry *entry = shard->buckets[bucket_of(shard, reference)];
     while (entry != NULL && entry->facts.reference != reference)
         entry = entry->hash_next;
@@ -90,7 +93,7 @@ void kw_shard_insert(struct kw_shard *shard, struct kw_keyring_entry *entry, int
     shard->entries++;
 }
 
-void kw_shard_remove(struct kw_shard *shard, struct kw_keyring_entry *entry)
+static void take_out(struct kw_shard *shard, struct kw_keyring_entry *entry)
 {
     struct kw_keyring_entry **link = &shard->buckets[bucket_of(shard, entry->facts.reference)];
     while (*link != entry)
@@ -100,6 +103,71 @@ void kw_shard_remove(struct kw_shard *shard, struct kw_keyring_entry *entry)
     list_take(shard, entry);
     shard->bytes -= kw_keyring_entry_bytes();
     shard->entries--;
+}
+
+static void chain_up(struct kw_keyring_entry *entry, struct kw_keyring_entry **chain)
+{
+    entry->hash_next = *chain;
+    *chain = entry;
+}
+
+/* With the lock held nobody can come by a first hold on it, so 1 stays 1. */
+static bool held_elsewhere(const struct kw_keyring_entry *entry)
+{
+    return atomic_load_explicit(&entry->holds, memory_order_acquire) > 1;
+}
+
+void kw_shard_retire(struct kw_shard *shard, struct kw_keyring_entry *entry,
+                     struct kw_keyring_entry **chain)
+{
+    take_out(shard, entry);
+    chain_up(entry, held_elsewhere(entry) ? &shard->ghosts : chain);
+}
+
+void kw_shard_bury(struct kw_shard *shard, struct kw_keyring_entry **chain)
+{
+    struct kw_keyring_entry **link = &shard->ghosts;
+    while (*link != NULL) {
+        struct kw_keyring_entry *ghost = *link;
+        if (held_elsewhere(ghost)) {
+            link = &ghost->hash_next;
+            continue;
+        }
+        *link = ghost->hash_next;
+        chain_up(ghost, chain);
+    }
+}
+
+static void kill_ghosts(struct kw_shard *shard, uint64_t reference, kw_code refusal,
+                        struct kw_keyring_entry **chain)
+{
+    struct kw_keyring_entry **link = &shard->ghosts;
+    while (*link != NULL) {
+        struct kw_keyring_entry *ghost = *link;
+        if (reference != 0 && ghost->facts.reference != reference) {
+            link = &ghost->hash_next;
+            continue;
+        }
+        atomic_store_explicit(&ghost->refusal, (int)refusal, memory_order_release);
+        *link = ghost->hash_next;
+        chain_up(ghost, chain);
+    }
+}
+
+void kw_shard_drop(struct kw_shard *shard, uint64_t reference, kw_code refusal,
+                   struct kw_keyring_entry **chain)
+{
+    struct kw_keyring_entry *entry = NULL;
+    shard->stats.drops++;
+    for (struct kw_flight *flight = shard->flights; flight != NULL; flight = flight->next)
+        flight->stale |= reference == 0 || flight->reference == reference;
+    while ((entry = find_any(shard, reference)) != NULL)
+        kw_shard_retire(shard, entry, chain);
+    if (refusal == KW_OK)
+        return;
+    for (entry = *chain; entry != NULL; entry = entry->hash_next)
+        atomic_store_explicit(&entry->refusal, (int)refusal, memory_order_release);
+    kill_ghosts(shard, reference, refusal, chain);
 }
 
 struct kw_flight *kw_shard_flight(const struct kw_shard *shard, uint64_t reference,

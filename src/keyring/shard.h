@@ -11,6 +11,7 @@ struct kw_flight {
     uint32_t version;
     unsigned waiters;
     bool done;
+    bool stale; /* the key was dropped since the load began */
     kw_code code;
     struct kw_error error;
     struct kw_keyring_entry *entry; /* held once for the flight */
@@ -27,7 +28,7 @@ struct kw_shard {
     size_t bytes;
     size_t bytes_max;
     uint64_t entries;
-    uint64_t generation; /* raised by every drop */
+    struct kw_keyring_entry *ghosts; /* left the table while somebody held them; by hash_next */
     int64_t collected_ms;
     struct kw_keyring_stats stats;
 };
@@ -37,14 +38,21 @@ void kw_shard_destroy(struct kw_shard *shard);
 
 struct kw_keyring_entry *kw_shard_find(const struct kw_shard *shard, uint64_t reference,
                                        uint32_t version);
-/* Any version of the key. */
-struct kw_keyring_entry *kw_shard_find_any(const struct kw_shard *shard, uint64_t reference);
 void kw_shard_touch(struct kw_shard *shard, struct kw_keyring_entry *entry, int64_t now_ms);
 void kw_shard_insert(struct kw_shard *shard, struct kw_keyring_entry *entry, int64_t now_ms);
 
-/* Takes an entry out of the table and the list; the ring's hold passes to the caller, who chains it
- * by hash_next. */
-void kw_shard_remove(struct kw_shard *shard, struct kw_keyring_entry *entry);
+/* Takes an entry out of the table and the list. The ring's hold goes to chain (by hash_next), or,
+ * if somebody else holds the entry, it stays among the ghosts: a drop must still find it. */
+void kw_shard_retire(struct kw_shard *shard, struct kw_keyring_entry *entry,
+                     struct kw_keyring_entry **chain);
+
+/* Chains the ghosts that nobody holds any more. */
+void kw_shard_bury(struct kw_shard *shard, struct kw_keyring_entry **chain);
+
+/* Marks the entries of a key (0: of all) and the ghosts with refusal and chains them; loads of it
+ * that are under way become stale. refusal KW_OK: retires them only. */
+void kw_shard_drop(struct kw_shard *shard, uint64_t reference, kw_code refusal,
+                   struct kw_keyring_entry **chain);
 
 struct kw_flight *kw_shard_flight(const struct kw_shard *shard, uint64_t reference,
                                   uint32_t version);
