@@ -1,8 +1,7 @@
 /* keyward init, serve, version. */
 #include "cli/command.h"
 
-#include "base/file.h"
-#include "base/log.h"
+#include "base/clock.h"
 #include "cli/serve.h"
 #include "home/home.h"
 #include "provider/root_file.h"
@@ -64,6 +63,30 @@ static KW_ERR run_init(struct kw_invocation *in, struct kw_error *err)
     return KW_OK;
 }
 
+/* On the data folder itself: what is renewed are its own files. */
+static KW_ERR run_cert_renew(struct kw_invocation *in, struct kw_error *err)
+{
+    KW_AUTO(kw_secret) passphrase = KW_SECRET_INIT;
+    struct kw_home *home = NULL;
+    bool have = false;
+    int64_t not_after_ms = 0;
+    char time[KW_TIME_TEXT_SIZE];
+    const char *which = in->operand_count > 0 ? in->operands[0] : "server";
+    struct kw_home_options options = {0};
+    KW_TRY(kw_cli_required(in, "data", &options.dir, err));
+    KW_TRY(read_passphrase(in, &passphrase, &have, err));
+    options.passphrase = have ? &passphrase : NULL;
+    KW_TRY(kw_home_open(&options, &home, err));
+    kw_code code = kw_home_cert_renew(home, which, &not_after_ms, err);
+    kw_code closed = kw_home_close(home, code == KW_OK ? err : NULL);
+    KW_TRY(code != KW_OK ? code : closed);
+    kw_time_text(not_after_ms, time);
+    printf(in->json ? "{\"renewed\":\"%s\",\"not_after\":\"%s\"}\n"
+                    : "%s certificate renewed, until %s\n",
+           which, time);
+    return KW_OK;
+}
+
 static KW_ERR run_version(struct kw_invocation *in, struct kw_error *err)
 {
     KW_UNUSED(err);
@@ -85,6 +108,9 @@ const struct kw_command kw_commands_setup[] = {
      init_options, run_init},
     {"serve", "", 0, 0, "serve an authority over HTTPS", kw_serve_details, kw_serve_options,
      kw_serve_run},
+    {"cert renew", "[server|client]", 0, 1, "renew the data folder's own certificate: --data DIR",
+     "With a fresh key and the same names. A server takes it up at its next start or on SIGHUP.",
+     NULL, run_cert_renew},
     {"config show", "", 0, 0, "every setting, its value, and where that is from", NULL,
      kw_config_options, kw_config_show_run},
     {"config check", "", 0, 0, "check a configuration file", NULL, kw_config_options,

@@ -89,7 +89,7 @@ KW_ERR kw_cli_show(struct kw_invocation *in, const char *method, const char *pat
                    struct kw_error *err)
 {
     KW_AUTO(kw_answer) answer = KW_ANSWER_INIT;
-    KW_AUTO(kw_json_doc) doc = KW_JSON_DOC_INIT;
+    KW_AUTO(kw_json_doc) doc = {.secret = true}; /* it may hold a token */
     KW_TRY(kw_cli_call(in, method, path, body, &answer, &doc, err));
     if (in->json)
         kw_cli_print_json(&answer);

@@ -162,6 +162,78 @@ static KW_ERR issue(void *arg, const struct kw_api_certificate *wanted, struct k
     return keep_issued(home, cert_pem, err);
 }
 
+/* ---- Renewal ----------------------------------------------------------------------------------
+ */
+
+/* "a,b,c" in place into its parts. */
+static size_t split_hosts(char *text, const char *out[KW_PKI_HOSTS_MAX])
+{
+    size_t count = 0;
+    for (char *at = text; *at != '\0' && count < KW_PKI_HOSTS_MAX; count++) {
+        out[count] = at;
+        at += strcspn(at, ",");
+        if (*at == ',')
+            *at++ = '\0';
+    }
+    return count;
+}
+
+/* The key first: a server that is started between the two says that they do not fit, and the next
+ * renewal mends it. */
+static KW_ERR replace_pair(const struct kw_home *home, const char *name, const struct kw_buf *cert,
+                           const struct kw_secret *key, struct kw_error *err)
+{
+    char path[KW_PATH_SIZE];
+    KW_TRY(kw_path_format(path, err, "%s/tls/%s.key", home->dir, name));
+    KW_TRY(kw_file_replace(path, 0600, kw_bytes(key->data, key->len), err));
+    KW_TRY(kw_path_format(path, err, "%s/tls/%s.crt", home->dir, name));
+    return kw_file_replace(path, 0644, kw_buf_bytes(cert), err);
+}
+
+static KW_ERR read_facts(const struct kw_home *home, const char *name, struct kw_pki_facts *out,
+                         struct kw_error *err)
+{
+    char path[KW_PATH_SIZE];
+    KW_AUTO(kw_buf) pem = KW_BUF_INIT;
+    KW_TRY(kw_path_format(path, err, "%s/tls/%s.crt", home->dir, name));
+    KW_TRY(kw_file_read(path, 65536, &pem, err));
+    return kw_pki_describe(kw_buf_bytes(&pem), out, err);
+}
+
+KW_ERR kw_home_cert_renew(struct kw_home *home, const char *which, int64_t *not_after_ms,
+                          struct kw_error *err)
+{
+    KW_AUTO(authority_pair) ca = {.cert = KW_BUF_INIT, .key = KW_SECRET_INIT};
+    KW_AUTO(authority_pair) fresh = {.cert = KW_BUF_INIT, .key = KW_SECRET_INIT};
+    const char *hosts[KW_PKI_HOSTS_MAX];
+    struct kw_pki_facts facts;
+    bool server = strcmp(which, "server") == 0;
+    if (!server && strcmp(which, "client") != 0)
+        return kw_fail(err, KW_USAGE, "'%.40s' cannot be renewed: server or client", which);
+    KW_TRY(read_facts(home, which, &facts, err));
+    KW_TRY(load_ca(home, &ca, err));
+    struct kw_pki_request request = {.ca_cert_pem = &ca.cert,
+                                     .ca_key_pem = &ca.key,
+                                     .common_name = facts.common_name,
+                                     .days = server ? SERVER_DAYS : CLIENT_DAYS};
+    if (server) {
+        request.hosts = hosts;
+        request.host_count = split_hosts(facts.hosts, hosts);
+    } else {
+        request.spiffe_id = facts.spiffe_id;
+    }
+    KW_TRY(kw_pki_issue(&request, &fresh.cert, &fresh.key, err));
+    KW_TRY(replace_pair(home, which, &fresh.cert, &fresh.key, err));
+    if (not_after_ms == NULL)
+        return KW_OK;
+    KW_TRY(read_facts(home, which, &facts, err));
+    *not_after_ms = facts.not_after_ms;
+    return KW_OK;
+}
+
+/* ---- For the API: the list --------------------------------------------------------------------
+ */
+
 static void write_facts(struct kw_json_writer *w, const char *file,
                         const struct kw_pki_facts *facts)
 {

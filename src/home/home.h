@@ -68,6 +68,12 @@ const struct kw_home_facts *kw_home_facts(const struct kw_home *home);
 const char *kw_home_dir(const struct kw_home *home);
 const char *kw_home_ledger_dir(const struct kw_home *home);
 
+/* Issues the home's own certificate anew, with a fresh key, and replaces its files: which is
+ * "server" (the same hosts) or "client" (the same SPIFFE id). A running server takes it up on
+ * SIGHUP. not_after_ms may be NULL. */
+KW_ERR kw_home_cert_renew(struct kw_home *home, const char *which, int64_t *not_after_ms,
+                          struct kw_error *err);
+
 /* Is there a home at dir (initialised, whatever its state)? */
 bool kw_home_exists(const char *dir);
 
