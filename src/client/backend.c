@@ -149,12 +149,26 @@ static KW_ERR check_names(enum kw_key_op op, const struct kw_key_item *item, str
     return KW_OK;
 }
 
+/* What cannot be right is not sealed under: it would not open again. */
+static KW_ERR check_fresh(const struct kw_key_item *item, struct kw_error *err)
+{
+    uint8_t tag[KW_CLASS_TAG_SIZE];
+    if (item->error.code != KW_OK)
+        return KW_OK;
+    kw_class_tag(tag, item->data_class != NULL ? item->data_class : "default");
+    if (memcmp(tag, item->head.class_tag, sizeof tag) != 0)
+        return kw_fail(err, KW_INTERNAL, "the authority gave a data key of another class");
+    return KW_OK;
+}
+
 static KW_ERR run_keys(struct kw_backend *backend, enum kw_key_op op, struct kw_key_batch *batch,
                        struct kw_error *err)
 {
     for (size_t i = 0; i < batch->count; i++)
         KW_TRY(check_names(op, &batch->items[i], err));
     KW_TRY(backend->ops->keys(backend, op, batch, err));
+    for (size_t i = 0; op == KW_KEY_GENERATE && i < batch->count; i++)
+        KW_TRY(check_fresh(&batch->items[i], err));
     const struct kw_error *first = &batch->items[0].error;
     if (batch->count == 1 && first->code != KW_OK)
         return kw_fail(err, first->code, "%s", first->text);

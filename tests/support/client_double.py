@@ -9,10 +9,11 @@ line a request, "CONNECTION METHOD PATH TOKEN". Ends when its standard input doe
 
 Steps: ok (data keys as the API gives them; the "wrap" is the key itself, so that unwrapping works; a GET
 serves FOLDER/answer), error:STATUS:CODE[:RETRY_AFTER], reset, cut, redirect, huge, slow, html:STATUS,
-garbage, short-key, too-few, bad-head, item-error, not-json, no-code, stall, half-headers.
+garbage, short-key, too-few, bad-head, wrong-class, item-error, not-json, no-code, stall, half-headers.
 """
 import base64
 import datetime
+import hashlib
 import ipaddress
 import json
 import os
@@ -93,7 +94,8 @@ def b64(data):
 
 def data_key(item):
     key = os.urandom(32)
-    head = b"\x01\x01" + bytes(range(1, 9)) + struct.pack(">I", 3) + b"\xaa" * 4 + b"\0" * 12
+    tag = hashlib.sha256(b"keyward class v1\0" + item.get("class", "default").encode()).digest()[:4]
+    head = b"\x01\x01" + bytes(range(1, 9)) + struct.pack(">I", 3) + tag + b"\0" * 12
     return {"plaintext": b64(key), "wrapped": b64(head + key + b"\0" * 16)}
 
 
@@ -125,6 +127,8 @@ def spoilt(step, made):
     item = made["items"][0]
     if step == "short-key":
         item["plaintext"] = b64(b"x" * 31)
+    elif step == "wrong-class":
+        made["items"][0] = data_key({"class": "another"})
     elif step == "bad-head":
         item["wrapped"] = b64(b"\x09" * 78)
     elif step == "too-few":

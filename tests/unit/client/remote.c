@@ -212,10 +212,11 @@ static void test_redirects_are_not_followed(void **state)
 
 static void test_answers_that_are_wrong(void **state)
 {
-    static const char steps[] = "short-key bad-head too-few not-json no-code html:200 garbage";
+    static const char steps[] =
+        "short-key bad-head too-few wrong-class not-json no-code html:200 garbage";
     struct scene s;
     begin(&s, state, steps);
-    for (int i = 0; i < 7; i++) {
+    for (int i = 0; i < 8; i++) {
         assert_int_equal(generate_one(&s), KW_INTERNAL);
         assert_int_equal(client_double_requests(&s.server), i + 1);
     }
