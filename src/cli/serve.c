@@ -3,14 +3,14 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "config/config.h"
-#include "home/home.h"
+#include "home/settings.h"
 #include "provider/root_file.h"
 #include "server/server.h"
 
 #include <ftw.h>
 #include <unistd.h>
 
-enum { API_THREADS = 4, LIST_MAX = 64 };
+enum { API_THREADS = 4 };
 
 const struct kw_cli_option kw_serve_options[] = {
     {"config", 0, "FILE", "configuration file (INI)"},
@@ -28,7 +28,9 @@ const struct kw_cli_option kw_config_options[] = {
 /* ---- Configuration ----------------------------------------------------------------------------
  */
 
-static KW_ERR load_config(struct kw_invocation *in, struct kw_config *config, struct kw_error *err)
+/* The folder may be named by --data, or by the file or the environment; its own configuration lies
+ * beneath all of them, so those are read once to find it and again over it. */
+static KW_ERR load_sources(struct kw_invocation *in, struct kw_config *config, struct kw_error *err)
 {
     const char *file = kw_cli_value(in, "config");
     const char *data = kw_cli_value(in, "data");
@@ -43,6 +45,16 @@ static KW_ERR load_config(struct kw_invocation *in, struct kw_config *config, st
     }
     for (unsigned i = 0; (set = kw_cli_value_at(in, "set", i)) != NULL; i++)
         KW_TRY(kw_config_assign(config, set, err));
+    return KW_OK;
+}
+
+static KW_ERR load_config(struct kw_invocation *in, struct kw_config *config, struct kw_error *err)
+{
+    KW_AUTO_PTR(kw_config) first = NULL;
+    KW_TRY(kw_config_new(&first, err));
+    KW_TRY(load_sources(in, first, err));
+    KW_TRY(kw_home_config_read(config, kw_config_str(first, "data"), err));
+    KW_TRY(load_sources(in, config, err));
     return kw_config_check(config, err);
 }
 
@@ -93,29 +105,8 @@ static void configure_log(const struct kw_config *config)
 /* ---- From settings to options -----------------------------------------------------------------
  */
 
-/* A list of the configuration as an array of texts. */
-struct list {
-    char text[LIST_MAX][KW_OPTION_ITEM_SIZE];
-    const char *at[LIST_MAX];
-    size_t count;
-};
-
-static KW_ERR take_list(const struct kw_config *config, const char *name, struct list *list,
-                        struct kw_error *err)
-{
-    char item[KW_OPTION_ITEM_SIZE];
-    for (size_t i = 0; kw_list_item(kw_config_str(config, name), i, item); i++) {
-        if (i == LIST_MAX)
-            return kw_fail(err, KW_BAD_CONFIG, "%s: more than %d", name, LIST_MAX);
-        memcpy(list->text[i], item, sizeof item);
-        list->at[i] = list->text[i];
-        list->count++;
-    }
-    return KW_OK;
-}
-
 struct settings {
-    struct list regions, classes;
+    struct kw_home_settings *home_settings;
     struct kw_home_options home;
     struct kw_server_options server;
 };
@@ -123,29 +114,6 @@ struct settings {
 static const char *or_null(const struct kw_config *config, const char *name)
 {
     return kw_config_is_set(config, name) ? kw_config_str(config, name) : NULL;
-}
-
-static KW_ERR take_home(const struct kw_config *config, struct settings *s, struct kw_error *err)
-{
-    KW_TRY(take_list(config, "regions", &s->regions, err));
-    KW_TRY(take_list(config, "classes", &s->classes, err));
-    s->home = (struct kw_home_options){
-        .dir = kw_config_str(config, "data"),
-        .regions = s->regions.at,
-        .region_count = s->regions.count,
-        .classes = s->classes.at,
-        .class_count = s->classes.count,
-        .keyring_bytes = kw_config_size(config, "keyring.bytes"),
-        .keyring_ttl_ms = kw_config_duration_ms(config, "keyring.ttl"),
-        .keyring_hard_ttl_ms = kw_config_duration_ms(config, "keyring.hard_ttl"),
-        .window_days = (uint32_t)kw_config_u64(config, "destruction.window_days"),
-        .publish_interval_ms = (uint32_t)kw_config_duration_ms(config, "ledger.publish_interval"),
-        .append_deadline_ms = (uint32_t)kw_config_duration_ms(config, "ledger.append_deadline"),
-        .tenant_rate = (uint32_t)kw_config_u64(config, "server.rate_tenant"),
-        .api_threads = API_THREADS,
-        .background = true,
-    };
-    return KW_OK;
 }
 
 static unsigned milliseconds(const struct kw_config *config, const char *name)
@@ -275,7 +243,9 @@ static KW_ERR serve(struct kw_invocation *in, struct serving *serving, struct se
     const char *lacking = kw_process_harden(true);
     if (lacking != NULL)
         kw_log(KW_LOG_WARN, "hardening", KW_LOG_STR("lacking", lacking));
-    KW_TRY(take_home(config, settings, err));
+    KW_TRY(kw_home_settings_new(config, &settings->home_settings, &settings->home, err));
+    settings->home.api_threads = API_THREADS;
+    settings->home.background = true;
     take_server(config, settings);
     if (kw_cli_flag(in, "dev")) {
         KW_TRY(make_dev(&serving->dev, err));
@@ -299,6 +269,7 @@ KW_ERR kw_serve_run(struct kw_invocation *in, struct kw_error *err)
     kw_server_signals_block();
     kw_code code = serve(in, &serving, settings, err);
     remove_dev(&serving.dev);
+    kw_home_settings_free(settings->home_settings);
     free(settings);
     return code;
 }

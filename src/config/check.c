@@ -30,34 +30,28 @@ static bool in_list(const char *list, const char *name)
     return false;
 }
 
-/* [region.eu] needs eu among the regions, [class.x] x among the classes. */
-static KW_ERR check_table(const struct kw_setting *setting, const char *prefix, const char *known,
-                          const char *option, struct kw_error *err)
+/* [region.eu] needs eu among the regions. */
+static KW_ERR check_region(const struct kw_setting *setting, const char *regions,
+                           struct kw_error *err)
 {
+    static const char prefix[] = "region.";
     char name[KW_OPTION_ITEM_SIZE];
-    size_t len = strlen(prefix);
+    size_t len = sizeof prefix - 1;
     if (strncmp(setting->name, prefix, len) != 0)
         return KW_OK;
     snprintf(name, sizeof name, "%.*s", (int)strcspn(setting->name + len, "."),
              setting->name + len);
-    if (!in_list(known, name))
-        return kw_fail(err, KW_BAD_CONFIG, "%s: %s is not in %s (%s)", setting->origin, name,
-                       option, known);
+    if (!in_list(regions, name))
+        return kw_fail(err, KW_BAD_CONFIG, "%s: %s is not in regions (%s)", setting->origin, name,
+                       regions);
     return KW_OK;
 }
 
 static KW_ERR check_tables(const struct kw_config *config, struct kw_error *err)
 {
-    KW_AUTO(kw_buf) classes = KW_BUF_INIT;
-    kw_buf_printf(&classes, "default,pii,financial,health,secret,%s",
-                  kw_config_str(config, "classes"));
-    KW_TRY(kw_buf_status(&classes, err));
-    const char *all = kw_buf_str(&classes);
-    for (size_t i = 0; i < config->count; i++) {
-        const struct kw_setting *setting = &config->settings[i];
-        KW_TRY(check_table(setting, "region.", kw_config_str(config, "regions"), "regions", err));
-        KW_TRY(check_table(setting, "class.", all, "classes", err));
-    }
+    const char *regions = kw_config_str(config, "regions");
+    for (size_t i = 0; i < config->count; i++)
+        KW_TRY(check_region(&config->settings[i], regions, err));
     return KW_OK;
 }
 
@@ -74,11 +68,5 @@ KW_ERR kw_config_check(const struct kw_config *config, struct kw_error *err)
     if (kw_config_is_set(config, "server.tls_cert") != kw_config_is_set(config, "server.tls_key"))
         return kw_fail(err, KW_BAD_CONFIG,
                        "set server.tls_cert and server.tls_key together, or neither");
-    if (kw_config_u64(config, "destruction.window_days") < 7 &&
-        !kw_config_bool(config, "destruction.allow_short"))
-        return kw_fail(err, KW_BAD_CONFIG,
-                       "%s: destruction.window_days is at least 7 (destruction.allow_short = true "
-                       "permits less, for tests)",
-                       origin_of(config, "destruction.window_days"));
     return KW_OK;
 }

@@ -9,41 +9,26 @@
 #define GIB    (1024 * MIB)
 
 static const struct kw_option options[] = {
-    {"class.*.hard_ttl", KW_OPTION_DURATION, "", false, 0, 7 * DAY, NULL,
-     "How long keys of this data class may be used from the keyring while their providers do not "
-     "answer. "
-     "Not set: keyring.hard_ttl."},
-    {"class.*.ttl", KW_OPTION_DURATION, "", false, 0, DAY, NULL,
-     "How long keys of this data class stay in the keyring. Not set: keyring.ttl."},
     {"classes", KW_OPTION_LIST, "", false, 0, 0, NULL,
      "Names of data classes besides the built-in default, pii, financial, health and secret."},
     {"data", KW_OPTION_PATH, "", false, 0, 0, NULL,
      "The data folder: database, ledger, certificates and root key."},
-    {"destruction.allow_short", KW_OPTION_BOOL, "false", false, 0, 1, NULL,
-     "Permits a destruction.window_days below 7, for tests and throw-away authorities."},
-    {"destruction.window_days", KW_OPTION_NUMBER, "7", false, 0, 365, NULL,
+    {"destruction.window_days", KW_OPTION_NUMBER, "7", false, 7, 90, NULL,
      "Days between the scheduling of a key's destruction and the destruction, during which it can "
-     "be "
-     "cancelled, where the request names none. At least 7 unless destruction.allow_short is set."},
+     "be cancelled, where the request names none."},
     {"keyring.bytes", KW_OPTION_SIZE, "64MiB", false, MIB, 64 * GIB, NULL,
      "Memory for unwrapped tenant keys. When it is full, those used least recently leave."},
     {"keyring.hard_ttl", KW_OPTION_DURATION, "", false, 0, 7 * DAY, NULL,
      "How long an unwrapped tenant key may still be used while its providers do not answer; at "
      "least "
      "keyring.ttl. Not set: keyring.ttl."},
-    {"keyring.ttl", KW_OPTION_DURATION, "300s", false, 0, DAY, NULL,
-     "How long an unwrapped tenant key is used before it is unwrapped anew by its provider. 0: "
-     "every "
-     "use is validated there."},
+    {"keyring.ttl", KW_OPTION_DURATION, "300s", false, SECOND, DAY, NULL,
+     "How long an unwrapped tenant key is used before it is unwrapped anew by its provider."},
     {"ledger.append_deadline", KW_OPTION_DURATION, "5s", false, 100, HOUR, NULL,
      "A request whose ledger entry is not on disk by then fails and releases no key."},
-    {"ledger.origin", KW_OPTION_TEXT, "", false, 0, 0, NULL,
-     "The ledger's name in its checkpoints, such as keys.example.com/audit. Fixed when the data "
-     "folder "
-     "is made; not set: keyward.local/ and the authority's id."},
     {"ledger.publish_interval", KW_OPTION_DURATION, "1s", false, 50, HOUR, NULL,
      "How often a checkpoint over the newest entries is signed and published."},
-    {"log.level", KW_OPTION_CHOICE, "info", true, 0, 0, "debug,info,warn,error",
+    {"log.level", KW_OPTION_CHOICE, "info", false, 0, 0, "debug,info,warn,error",
      "The least severity that is written to the log."},
     {"memory.allow_unlocked", KW_OPTION_BOOL, "false", false, 0, 1, NULL,
      "Lets the program run where memory for secrets cannot be locked into RAM. Keys may then reach "
@@ -55,8 +40,6 @@ static const struct kw_option options[] = {
      "The providers that may hold the region's keys, in order of preference. Its keys never go "
      "elsewhere."},
     {"regions", KW_OPTION_LIST, "eu,us", false, 0, 0, NULL, "The jurisdictions of this authority."},
-    {"rotation.period_days", KW_OPTION_NUMBER, "90", false, 0, 3650, NULL,
-     "The age at which a tenant key is due for a new version. 0: only by request or by use."},
     {"server.address", KW_OPTION_ADDRESS, "127.0.0.1:8443", false, 0, 0, NULL,
      "Where the server listens: an IP address or localhost, and a port. Port 0: any that is free."},
     {"server.client_ca", KW_OPTION_PATH, "", false, 0, 0, NULL,

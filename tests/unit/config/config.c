@@ -50,7 +50,6 @@ static void defaults_hold(void **state)
     assert_false(kw_config_is_set(*state, "data"));
     assert_string_equal(kw_config_str(*state, "region.eu.providers"), "software");
     assert_int_equal(kw_config_u64(*state, "region.eu.copies_min"), 1);
-    assert_false(kw_config_is_set(*state, "class.pii.ttl"));
     ok(kw_config_check(*state, &err));
 }
 
@@ -59,12 +58,12 @@ static void files_are_read(void **state)
     ok(read_text(*state, "\xef\xbb\xbf# a comment\r\ndata = /srv/key ward ; the folder\r\n"
                          "regions=eu,ap\n\n[server]\n  address = [::]:443  \nworkers: 3\n"
                          "; another\n[region.ap]\nproviders = aws-ap, software\n"
-                         "[class.pii]\nttl = 30s\n[log]\nlevel=warn"));
+                         "[keyring]\nttl = 30s\n[log]\nlevel=warn"));
     assert_string_equal(kw_config_str(*state, "data"), "/srv/key ward");
     assert_string_equal(kw_config_str(*state, "server.address"), "[::]:443");
     assert_int_equal(kw_config_u64(*state, "server.workers"), 3);
     assert_string_equal(kw_config_str(*state, "region.ap.providers"), "aws-ap, software");
-    assert_int_equal(kw_config_duration_ms(*state, "class.pii.ttl"), 30000);
+    assert_int_equal(kw_config_duration_ms(*state, "keyring.ttl"), 30000);
     assert_int_equal(kw_config_u64(*state, "log.level"), 2);
     ok(kw_config_check(*state, &err));
     char word[KW_OPTION_ITEM_SIZE];
@@ -165,15 +164,10 @@ static void the_whole_is_checked(void **state)
         {"regions = EU\n", "k.conf:1: regions"},
         {"classes = pci,Bad\n", "k.conf:1: classes"},
         {"[region.ap]\nproviders = software\n", "k.conf:2: ap is not in regions"},
-        {"[class.pci]\nttl = 1s\n", "k.conf:2: pci is not in classes"},
-        {"classes = pci\n[class.pci]\nttl = 1s\n", NULL},
-        {"[class.health]\nttl = 1s\n", NULL},
         {"[keyring]\nttl = 10m\n", NULL},
         {"[keyring]\nttl = 10m\nhard_ttl = 5m\n", "k.conf:3: keyring.hard_ttl"},
         {"[server]\ntls_cert = a.pem\n", "together"},
         {"[server]\ntls_cert = a.pem\ntls_key = b.pem\n", NULL},
-        {"[destruction]\nwindow_days = 1\n", "k.conf:2: destruction.window_days"},
-        {"[destruction]\nwindow_days = 1\nallow_short = yes\n", NULL},
     };
     for (size_t i = 0; i < KW_COUNT(wholes); i++) {
         KW_AUTO_PTR(kw_config) config = NULL;
