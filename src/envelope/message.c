@@ -3,10 +3,19 @@
 #include "crypto/hash.h"
 #include "envelope/payload.h"
 
-enum { FLAG_SIGNED = 1, EXTRA_SIZE = 5, SIGNING_SIZE = 4 + KW_SIGNATURE_SIZE + KW_COMMITMENT_SIZE };
-
 static const char domain[] = "keyward message v1";
 static const char commitment_domain[] = "keyward message key v1";
+
+enum {
+    FLAG_SIGNED = 1,
+    EXTRA_SIZE = 5,
+    SIGNING_SIZE = 4 + KW_SIGNATURE_SIZE + KW_COMMITMENT_SIZE,
+    DOMAIN_SIZE = sizeof domain - 1,
+    BINDING_AT = DOMAIN_SIZE + EXTRA_SIZE,
+    COMMITMENT_AT = BINDING_AT + KW_BINDING_SIZE,
+    DIGEST_AT = COMMITMENT_AT + KW_COMMITMENT_SIZE,
+};
+_Static_assert(DIGEST_AT + KW_HASH_SIZE == (int)KW_MESSAGE_STATEMENT_SIZE, "docs/spec/message.md");
 
 /* flags || signing version: bound to the payload too, so that a signature cannot be stripped. */
 static struct kw_bytes write_extra(uint8_t out[EXTRA_SIZE], bool is_signed, uint32_t version)
@@ -23,34 +32,80 @@ static KW_ERR commit(uint8_t out[KW_COMMITMENT_SIZE], const uint8_t data_key[KW_
                                  kw_bytes(commitment_domain, sizeof commitment_domain - 1), err);
 }
 
-/* What is signed: all but the version and the wrap, which a re-wrap changes. */
-static KW_ERR signed_text(struct kw_buf *out, const struct kw_message *message,
-                          const struct kw_context *context, struct kw_error *err)
+/* ---- The statement ----------------------------------------------------------------------------
+ */
+
+void kw_message_statement_write(const struct kw_message_statement *statement,
+                                uint8_t out[KW_MESSAGE_STATEMENT_SIZE])
 {
-    uint8_t extra[EXTRA_SIZE];
-    uint8_t binding[KW_BINDING_SIZE];
-    write_extra(extra, true, message->signing_version);
-    kw_binding_write(binding, KW_FORMAT_MESSAGE, &message->head, context);
-    kw_buf_append(out, domain, sizeof domain - 1);
-    kw_buf_append(out, extra, sizeof extra);
-    kw_buf_append(out, binding, sizeof binding);
-    kw_buf_append(out, message->commitment, KW_COMMITMENT_SIZE);
-    kw_buf_append(out, message->body.data, message->body.len);
-    return kw_buf_status(out, err);
+    struct kw_wrapped_key head = {.suite = statement->suite};
+    struct kw_context context;
+    memcpy(head.key_ref, statement->key_ref, sizeof head.key_ref);
+    memcpy(head.class_tag, statement->class_tag, sizeof head.class_tag);
+    memcpy(context.digest, statement->context_digest, sizeof context.digest);
+    memcpy(out, domain, DOMAIN_SIZE);
+    write_extra(out + DOMAIN_SIZE, true, statement->signing_version);
+    kw_binding_write(out + BINDING_AT, KW_FORMAT_MESSAGE, &head, &context);
+    memcpy(out + COMMITMENT_AT, statement->commitment, KW_COMMITMENT_SIZE);
+    memcpy(out + DIGEST_AT, statement->body_digest, KW_HASH_SIZE);
 }
+
+/* Everything that is not fixed is taken as it stands; what is fixed is checked by writing it anew.
+ */
+KW_ERR kw_message_statement_parse(struct kw_message_statement *out, struct kw_bytes bytes,
+                                  struct kw_error *err)
+{
+    struct kw_message_statement read;
+    uint8_t again[KW_MESSAGE_STATEMENT_SIZE];
+    if (bytes.len != sizeof again)
+        return kw_fail(err, KW_BAD_FORMAT, "the statement of a message has %d bytes, not %zu",
+                       KW_MESSAGE_STATEMENT_SIZE, bytes.len);
+    const uint8_t *binding = bytes.data + BINDING_AT;
+    read.signing_version = kw_get_u32(bytes.data + DOMAIN_SIZE + 1);
+    read.suite = binding[1];
+    memcpy(read.key_ref, binding + 2, sizeof read.key_ref);
+    memcpy(read.class_tag, binding + 2 + KW_KEY_REF_SIZE, sizeof read.class_tag);
+    memcpy(read.context_digest, binding + KW_BINDING_SIZE - KW_HASH_SIZE, KW_HASH_SIZE);
+    memcpy(read.commitment, bytes.data + COMMITMENT_AT, sizeof read.commitment);
+    memcpy(read.body_digest, bytes.data + DIGEST_AT, sizeof read.body_digest);
+    kw_message_statement_write(&read, again);
+    if (memcmp(again, bytes.data, sizeof again) != 0)
+        return kw_fail(err, KW_BAD_FORMAT, "these bytes are not the statement of a message");
+    *out = read;
+    return KW_OK;
+}
+
+/* What is signed: all but the version and the wrap, which a re-wrap changes. */
+static void make_statement(uint8_t out[KW_MESSAGE_STATEMENT_SIZE], const struct kw_message *message,
+                           const struct kw_context *context)
+{
+    struct kw_message_statement statement = {.signing_version = message->signing_version,
+                                             .suite = message->head.suite};
+    memcpy(statement.key_ref, message->head.key_ref, sizeof statement.key_ref);
+    memcpy(statement.class_tag, message->head.class_tag, sizeof statement.class_tag);
+    memcpy(statement.context_digest, context->digest, sizeof statement.context_digest);
+    memcpy(statement.commitment, message->commitment, sizeof statement.commitment);
+    kw_sha256_one(statement.body_digest, message->body);
+    kw_message_statement_write(&statement, out);
+}
+
+/* ---- Sealing ----------------------------------------------------------------------------------
+ */
 
 /* Fills the place between the flags and the head, once the payload stands. */
 static KW_ERR sign(uint8_t *at, struct kw_message *message, const struct kw_data_key *key,
                    const struct kw_context *context, const struct kw_signer *signer,
                    struct kw_error *err)
 {
-    KW_AUTO(kw_buf) text = KW_BUF_INIT;
+    uint8_t statement[KW_MESSAGE_STATEMENT_SIZE];
     uint8_t *commitment = at + 4 + KW_SIGNATURE_SIZE;
     kw_put_u32(at, signer->version);
     KW_TRY(commit(commitment, key->key, err));
     message->commitment = commitment;
-    KW_TRY(signed_text(&text, message, context, err));
-    return kw_sign(signer->seed, kw_buf_bytes(&text), at + 4, err);
+    make_statement(statement, message, context);
+    if (signer->seed == NULL)
+        return signer->sign(signer->arg, statement, at + 4, err);
+    return kw_sign(signer->seed, kw_bytes(statement, sizeof statement), at + 4, err);
 }
 
 KW_ERR kw_message_seal_with_key(struct kw_buf *out, const struct kw_data_key *key,
@@ -85,6 +140,9 @@ KW_ERR kw_message_seal_with_key(struct kw_buf *out, const struct kw_data_key *ke
     return KW_OK;
 }
 
+/* ---- Reading ----------------------------------------------------------------------------------
+ */
+
 KW_ERR kw_message_parse(struct kw_message *out, struct kw_bytes sealed, struct kw_error *err)
 {
     if (sealed.len < 2 || sealed.data[0] != KW_FORMAT_MESSAGE ||
@@ -113,11 +171,11 @@ KW_ERR kw_message_parse(struct kw_message *out, struct kw_bytes sealed, struct k
 KW_ERR kw_message_verify(const struct kw_message *message, const struct kw_context *context,
                          const uint8_t public_key[KW_SIGN_PUBLIC_SIZE], struct kw_error *err)
 {
-    KW_AUTO(kw_buf) text = KW_BUF_INIT;
+    uint8_t statement[KW_MESSAGE_STATEMENT_SIZE];
     if (!message->is_signed)
         return kw_fail(err, KW_BAD_SIGNATURE, "the message is not signed, and must be here");
-    KW_TRY(signed_text(&text, message, context, err));
-    return kw_verify(public_key, kw_buf_bytes(&text), message->signature, err);
+    make_statement(statement, message, context);
+    return kw_verify(public_key, kw_bytes(statement, sizeof statement), message->signature, err);
 }
 
 static KW_ERR check_signature(const struct kw_message *message, const struct kw_context *context,

@@ -16,10 +16,36 @@ enum {
     KW_MESSAGE_SIGNED_OVERHEAD = KW_MESSAGE_OVERHEAD + 4 + KW_SIGNATURE_SIZE + KW_COMMITMENT_SIZE,
 };
 
-/* Who signs: a seed that kw_tenant_key_derive gave for KW_PURPOSE_SIGN, and its key version. */
+/* What a signature is over: of one size whatever the message's, so that who holds the signing key
+ * need not be sent the message. docs/spec/message.md, Signing. */
+enum { KW_MESSAGE_STATEMENT_SIZE = 133 };
+
+struct kw_message_statement {
+    uint32_t signing_version;
+    uint8_t suite;
+    uint8_t key_ref[KW_KEY_REF_SIZE];
+    uint8_t class_tag[KW_CLASS_TAG_SIZE];
+    uint8_t context_digest[KW_HASH_SIZE];
+    uint8_t commitment[KW_COMMITMENT_SIZE]; /* of the data key */
+    uint8_t body_digest[KW_HASH_SIZE];      /* SHA-256 of ciphertext and tag */
+};
+
+void kw_message_statement_write(const struct kw_message_statement *statement,
+                                uint8_t out[KW_MESSAGE_STATEMENT_SIZE]);
+
+/* Reads what kw_message_statement_write writes, and nothing else: KW_BAD_FORMAT. */
+KW_ERR kw_message_statement_parse(struct kw_message_statement *out, struct kw_bytes bytes,
+                                  struct kw_error *err);
+
+/* Who signs, by the signing key of this key version: whoever has its seed (kw_tenant_key_derive
+ * for KW_PURPOSE_SIGN; 32 bytes in secret memory), or somebody who is asked. */
 struct kw_signer {
-    const uint8_t *seed; /* KW_SIGN_SEED_SIZE bytes in secret memory */
+    const uint8_t *seed; /* NULL: sign is asked */
     uint32_t version;
+    KW_ERR (*sign)
+    (void *arg, const uint8_t statement[KW_MESSAGE_STATEMENT_SIZE],
+     uint8_t signature[KW_SIGNATURE_SIZE], struct kw_error *err);
+    void *arg;
 };
 
 /* A message, taken apart. Borrows from its bytes. */
@@ -33,7 +59,8 @@ struct kw_message {
     struct kw_bytes body; /* ciphertext and tag */
 };
 
-/* Appends the message to out. signer NULL: not signed. The key is used up. */
+/* Appends the message to out. signer NULL: not signed. The key is used up, also by a failure of
+ * the signer, whose code is then the answer. */
 KW_ERR kw_message_seal_with_key(struct kw_buf *out, const struct kw_data_key *key,
                                 const struct kw_context *context, const struct kw_signer *signer,
                                 struct kw_bytes plaintext, struct kw_error *err);

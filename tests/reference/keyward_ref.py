@@ -176,7 +176,8 @@ def signing_key(c):
 
 
 def message_text(head, context, extra, commitment, body):
-    return b"keyward message v1" + extra + head.binding(MESSAGE, context) + commitment + body
+    return (b"keyward message v1" + extra + head.binding(MESSAGE, context) + commitment
+            + hashlib.sha256(body).digest())
 
 
 def message_seal(c):

@@ -1,6 +1,7 @@
 /* Messages: signed or not is part of what is sealed, and a signature outlives a re-wrap. */
 #include "envelope/message.h"
 
+#include "crypto/hash.h"
 #include "envelope_scene.h"
 
 struct signing {
@@ -166,6 +167,119 @@ static void a_rewrap_keeps_the_signature_and_the_key(void **state)
     assert_int_equal(open(&s, kw_buf_bytes(&sealed), g.public_key, &opened), KW_SEAL_BROKEN);
 }
 
+/* ---- Statements -------------------------------------------------------------------------------
+ */
+
+static struct kw_message_statement some_statement(void)
+{
+    struct kw_message_statement statement = {.signing_version = 0x01020304, .suite = 2};
+    memset(statement.key_ref, 0x11, sizeof statement.key_ref);
+    memset(statement.class_tag, 0x22, sizeof statement.class_tag);
+    memset(statement.context_digest, 0x33, sizeof statement.context_digest);
+    memset(statement.commitment, 0x44, sizeof statement.commitment);
+    memset(statement.body_digest, 0x55, sizeof statement.body_digest);
+    return statement;
+}
+
+static void a_statement_has_one_form(void **state)
+{
+    KW_UNUSED(state);
+    /* docs/spec/message.md, Signing: the places of what is fixed. */
+    const struct {
+        size_t at, len;
+    } fixed[] = {{0, 18}, {18, 1}, {23, 1}};
+    struct kw_message_statement wrote = some_statement();
+    struct kw_message_statement read;
+    uint8_t bytes[KW_MESSAGE_STATEMENT_SIZE + 1] = {0};
+    kw_message_statement_write(&wrote, bytes);
+    assert_memory_equal(bytes, "keyward message v1\1\1\2\3\4\6\2\x11", 26);
+    assert_int_equal(kw_message_statement_parse(&read, kw_bytes(bytes, 133), NULL), KW_OK);
+    assert_int_equal(read.signing_version, wrote.signing_version);
+    assert_int_equal(read.suite, wrote.suite);
+    assert_memory_equal(read.key_ref, wrote.key_ref, sizeof read.key_ref);
+    assert_memory_equal(read.class_tag, wrote.class_tag, sizeof read.class_tag);
+    assert_memory_equal(read.context_digest, wrote.context_digest, sizeof read.context_digest);
+    assert_memory_equal(read.commitment, wrote.commitment, sizeof read.commitment);
+    assert_memory_equal(read.body_digest, wrote.body_digest, sizeof read.body_digest);
+    for (size_t i = 0; i < KW_COUNT(fixed); i++)
+        for (size_t bit = 8 * fixed[i].at; bit < 8 * (fixed[i].at + fixed[i].len); bit++) {
+            bytes[bit / 8] ^= (uint8_t)(1U << bit % 8);
+            assert_int_equal(kw_message_statement_parse(&read, kw_bytes(bytes, 133), NULL),
+                             KW_BAD_FORMAT);
+            bytes[bit / 8] ^= (uint8_t)(1U << bit % 8);
+        }
+    for (size_t len = 0; len <= sizeof bytes; len++)
+        assert_int_equal(kw_message_statement_parse(&read, kw_bytes(bytes, len), NULL),
+                         len == 133 ? KW_OK : KW_BAD_FORMAT);
+}
+
+struct asked {
+    const uint8_t *seed;
+    uint8_t statement[KW_MESSAGE_STATEMENT_SIZE];
+    int times;
+    kw_code code;
+};
+
+static KW_ERR answer(void *arg, const uint8_t statement[KW_MESSAGE_STATEMENT_SIZE],
+                     uint8_t signature[KW_SIGNATURE_SIZE], struct kw_error *err)
+{
+    struct asked *asked = arg;
+    asked->times++;
+    memcpy(asked->statement, statement, KW_MESSAGE_STATEMENT_SIZE);
+    if (asked->code != KW_OK)
+        return kw_fail_code(err, asked->code);
+    return kw_sign(asked->seed, kw_bytes(statement, KW_MESSAGE_STATEMENT_SIZE), signature, err);
+}
+
+static void who_is_asked_signs_the_statement(void **state)
+{
+    KW_UNUSED(state);
+    AUTO_SCENE s;
+    scene_init(&s, KW_SUITE_AES256GCM);
+    AUTO_SIGNING g;
+    signing_init(&g, &s);
+    KW_AUTO(kw_buf) sealed = KW_BUF_INIT;
+    KW_AUTO(kw_buf) by_seed = KW_BUF_INIT;
+    struct asked asked = {.seed = g.seed.data};
+    struct kw_signer signer = {.version = 7, .sign = answer, .arg = &asked};
+    struct kw_message_statement statement;
+    struct kw_message message;
+    uint8_t digest[KW_HASH_SIZE];
+    seal(&sealed, &s, &signer);
+    assert_int_equal(asked.times, 1);
+    assert_int_equal(kw_message_seal_with_key(&by_seed, &s.key, &s.context, &g.signer,
+                                              kw_bytes_str("a message"), NULL),
+                     KW_OK);
+    assert_true(kw_bytes_equal(kw_buf_bytes(&sealed), kw_buf_bytes(&by_seed)));
+    assert_int_equal(kw_message_parse(&message, kw_buf_bytes(&sealed), NULL), KW_OK);
+    assert_int_equal(kw_message_statement_parse(
+                         &statement, kw_bytes(asked.statement, sizeof asked.statement), NULL),
+                     KW_OK);
+    assert_int_equal(statement.signing_version, 7);
+    assert_int_equal(statement.suite, KW_SUITE_AES256GCM);
+    assert_memory_equal(statement.key_ref, "tenant-1", 8);
+    assert_memory_equal(statement.class_tag, s.w.class_tag, 4);
+    assert_memory_equal(statement.context_digest, s.context.digest, KW_HASH_SIZE);
+    assert_memory_equal(statement.commitment, message.commitment, KW_COMMITMENT_SIZE);
+    kw_sha256_one(digest, message.body);
+    assert_memory_equal(statement.body_digest, digest, KW_HASH_SIZE);
+}
+
+static void a_refused_signature_is_the_answer(void **state)
+{
+    KW_UNUSED(state);
+    AUTO_SCENE s;
+    scene_init(&s, KW_SUITE_AES256GCM);
+    KW_AUTO(kw_buf) sealed = KW_BUF_INIT;
+    struct asked asked = {.code = KW_TENANT_SUSPENDED};
+    struct kw_signer signer = {.version = 7, .sign = answer, .arg = &asked};
+    kw_buf_append(&sealed, "before", 6);
+    assert_int_equal(kw_message_seal_with_key(&sealed, &s.key, &s.context, &signer,
+                                              kw_bytes_str("a message"), NULL),
+                     KW_TENANT_SUSPENDED);
+    assert_string_equal(kw_buf_str(&sealed), "before");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -174,6 +288,9 @@ int main(void)
         cmocka_unit_test(verified_without_being_opened),
         cmocka_unit_test(a_signature_cannot_be_stripped),
         cmocka_unit_test(a_rewrap_keeps_the_signature_and_the_key),
+        cmocka_unit_test(a_statement_has_one_form),
+        cmocka_unit_test(who_is_asked_signs_the_statement),
+        cmocka_unit_test(a_refused_signature_is_the_answer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
