@@ -39,17 +39,27 @@ static void log_answer(const struct ticket *ticket, int64_t us)
            KW_LOG_STR("source", ticket->who.source));
 }
 
+/* Answers hold keys or states of keys: nobody on the way keeps them. Tiles never change. */
+static const char *caching(const struct ticket *ticket)
+{
+    bool tile = ticket->route == KW_ROUTE_LEDGER && ticket->call.status == 200 &&
+                strncmp(ticket->call.path, "/v1/ledger/tile/", 16) == 0;
+    return tile ? "private, max-age=31536000, immutable" : "no-store";
+}
+
 /* From the API: the answer is written by the worker if this is it, else handed over to it. */
 static void on_done(struct kw_api_call *call)
 {
-    static const struct kw_http_field retry_soon[] = {{"Retry-After", "1"}, {NULL, NULL}};
     struct ticket *ticket = call->arg;
     int64_t us = kw_clock_us() - ticket->req->received_us;
+    bool later = call->status == 429 || call->status == 503 || call->status == 507;
+    struct kw_http_field headers[] = {{"Cache-Control", caching(ticket)},
+                                      {"X-Request-Id", ticket->req->id},
+                                      {later ? "Retry-After" : NULL, "1"},
+                                      {NULL, NULL}};
     kw_server_measure(ticket->server, ticket->route, call->status, us);
     log_answer(ticket, us);
-    bool later = call->status == 429 || call->status == 503 || call->status == 507;
-    kw_http_respond(ticket->req, call->status, call->content_type, &call->body_out,
-                    later ? retry_soon : NULL);
+    kw_http_respond(ticket->req, call->status, call->content_type, &call->body_out, headers);
     ticket_free(ticket);
 }
 
@@ -70,13 +80,22 @@ static void post(struct kw_api_call *call, void (*resume)(struct kw_api_call *ca
 static void refuse(struct kw_server *server, struct kw_http_request *req,
                    const struct kw_error *err)
 {
-    enum kw_server_route route = kw_server_route_of(req->path);
-    kw_server_measure(server, route, kw_code_http_status(err->code),
+    KW_AUTO(kw_buf) body = KW_BUF_INIT;
+    int status = kw_code_http_status(err->code);
+    struct kw_http_field headers[] = {{"Cache-Control", "no-store"},
+                                      {"X-Request-Id", req->id},
+                                      {status == 401   ? "WWW-Authenticate"
+                                       : status == 429 ? "Retry-After"
+                                                       : NULL,
+                                       status == 401 ? "Bearer realm=\"keyward\"" : "1"},
+                                      {NULL, NULL}};
+    kw_server_measure(server, kw_server_route_of(req->path), status,
                       kw_clock_us() - req->received_us);
     kw_log(KW_LOG_INFO, "refused", KW_LOG_STR("request_id", req->id),
            KW_LOG_STR("code", kw_code_name(err->code)), KW_LOG_STR("reason", err->text),
            KW_LOG_STR("remote", req->peer->remote));
-    kw_http_respond_error(req, err->code, err->text);
+    kw_http_error_body(&body, err->code, err->text, req->id);
+    kw_http_respond(req, status, "application/json", &body, headers);
 }
 
 static const char *api_method(const struct kw_http_request *req)
