@@ -50,13 +50,12 @@ static bool same_file(const struct stat *a, const struct stat *b)
     return S_ISREG(a->st_mode) && a->st_dev == b->st_dev && a->st_ino == b->st_ino;
 }
 
-static KW_ERR refuse_input(const struct kw_output *out, const struct kw_input *input,
-                           const struct stat *st, struct kw_error *err)
+static KW_ERR refuse_input(const struct kw_input *input, const struct stat *st,
+                           struct kw_error *err)
 {
     if (input == NULL || !same_file(&input->st, st))
         return KW_OK;
-    return kw_fail(err, KW_USAGE, "input and output are the same file: name another for %s",
-                   out->owned ? "-o" : out->name);
+    return kw_fail(err, KW_USAGE, "input and output are the same file: write to another one");
 }
 
 static KW_ERR open_standard(struct kw_output *out, const struct kw_input *input,
@@ -66,7 +65,7 @@ static KW_ERR open_standard(struct kw_output *out, const struct kw_input *input,
     out->name = "standard output";
     if (fstat(1, &st) != 0)
         return kw_fail_errno(err, errno, "cannot write standard output");
-    KW_TRY(refuse_input(out, input, &st, err));
+    KW_TRY(refuse_input(input, &st, err));
     out->fd = 1;
     out->is_terminal = isatty(1) == 1;
     return KW_OK;
@@ -127,7 +126,7 @@ KW_ERR kw_output_open(struct kw_output *out, const char *path, const struct kw_i
         return open_device(out, path, err);
     out->owned = false;
     if (there)
-        KW_TRY(refuse_input(out, input, &st, err));
+        KW_TRY(refuse_input(input, &st, err));
     out->replaces = there;
     KW_TRY(real_path(out->path, path, err));
     KW_TRY(kw_path_format(out->temporary, err, "%s.keyward-XXXXXX", out->path));
@@ -177,9 +176,10 @@ static bool fit_for_terminal(struct kw_bytes bytes)
 static KW_ERR write_out(struct kw_output *out, struct kw_bytes bytes, struct kw_error *err)
 {
     if (out->is_terminal && !fit_for_terminal(bytes))
-        return kw_fail(err, KW_USAGE,
-                       "these are bytes, not text, and would go to a terminal: write them to a file "
-                       "with -o FILE, or into a pipe");
+        return kw_fail(
+            err, KW_USAGE,
+            "these are bytes, not text, and would go to a terminal: write them to a file "
+            "with -o FILE, or into a pipe");
     return kw_fd_write_all(out->fd, bytes.data, bytes.len, out->name, err);
 }
 
@@ -231,11 +231,20 @@ static KW_ERR sync_folder(const char *path, struct kw_error *err)
     return kw_dir_sync(dirname(copy), err);
 }
 
-/* Where an older file is replaced, the new one is on disk before the old one is gone. */
-static KW_ERR put_in_place(struct kw_output *out, struct kw_error *err)
+/* Where an older file is replaced, the new one is on disk before the old one is gone. Some file
+ * systems tell of a full disk only when a file is closed. */
+static KW_ERR close_file(struct kw_output *out, struct kw_error *err)
 {
     if (out->replaces && fdatasync(out->fd) != 0)
         return kw_fail_errno(err, errno, "cannot sync %s", out->path);
+    out->owned = false;
+    if (close(out->fd) != 0)
+        return kw_fail_errno(err, errno, "cannot write %s", out->name);
+    return KW_OK;
+}
+
+static KW_ERR put_in_place(struct kw_output *out, struct kw_error *err)
+{
     if (rename(out->temporary, out->path) != 0)
         return kw_fail_errno(err, errno, "cannot rename %s to %s", out->temporary, out->path);
     doom("");
@@ -247,14 +256,9 @@ KW_ERR kw_output_finish(struct kw_output *out, struct kw_error *err)
 {
     if (out->as_text)
         KW_TRY(write_text(out, kw_bytes(NULL, 0), true, err));
-    if (out->temporary[0] != '\0')
-        KW_TRY(put_in_place(out, err));
-    if (!out->owned)
-        return KW_OK;
-    out->owned = false; /* some file systems report a full disk only now */
-    if (close(out->fd) != 0)
-        return kw_fail_errno(err, errno, "cannot write %s", out->name);
-    return KW_OK;
+    if (out->owned)
+        KW_TRY(close_file(out, err));
+    return out->temporary[0] != '\0' ? put_in_place(out, err) : KW_OK;
 }
 
 void kw_output_wipe(struct kw_output *out)
