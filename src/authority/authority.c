@@ -53,6 +53,7 @@ KW_ERR kw_authority_new(const struct kw_authority_options *options, struct kw_au
     authority->store = options->store;
     authority->ledger = options->ledger;
     authority->window_days = options->window_days != 0 ? options->window_days : 7;
+    atomic_init(&authority->purge_wanted, options->background);
     authority->on_tick = options->on_tick;
     authority->on_tick_arg = options->on_tick_arg;
     authority->wraps_limit =
@@ -122,13 +123,6 @@ const struct kw_region *kw_authority_region_at(const struct kw_authority *author
     return i < authority->region_count ? &authority->regions[i] : NULL;
 }
 
-static KW_ERR apply_nothing(struct kw_change *change, struct kw_error *err)
-{
-    KW_UNUSED(change);
-    KW_UNUSED(err);
-    return KW_OK;
-}
-
 /* The ring is emptied first: whatever becomes of the record, the keys are gone. */
 KW_ERR kw_authority_flush(struct kw_authority *authority, const struct kw_caller *caller,
                           struct kw_error *err)
@@ -137,8 +131,7 @@ KW_ERR kw_authority_flush(struct kw_authority *authority, const struct kw_caller
                                .caller = caller,
                                .operation = "FlushKeyring",
                                .activity = KW_ACTIVITY_OTHER,
-                               .right = KW_RIGHT_MANAGE_KEYS,
-                               .apply = apply_nothing};
+                               .right = KW_RIGHT_MANAGE_KEYS};
     if ((caller->rights & KW_RIGHT_MANAGE_KEYS) != 0)
         kw_keyring_flush(authority->ring);
     return kw_change_run(&change, err);
@@ -151,6 +144,7 @@ struct kw_authority_stats kw_authority_stats(struct kw_authority *authority)
         .unwrapped = atomic_load(&authority->unwrapped),
         .rewrapped = atomic_load(&authority->rewrapped),
         .refused = atomic_load(&authority->refused),
+        .signed_messages = atomic_load(&authority->signed_messages),
         .destroyed_keys = atomic_load(&authority->destroyed_keys),
         .rotated_keys = atomic_load(&authority->rotated_keys),
         .tick_failures = atomic_load(&authority->tick_failures),

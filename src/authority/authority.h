@@ -16,6 +16,7 @@
 
 #include "base/bytes.h"
 #include "base/secret.h"
+#include "crypto/sign.h"
 #include "keyring/keyring.h"
 #include "ledger/event.h"
 #include "ledger/ledger.h"
@@ -67,7 +68,7 @@ KW_CLEANUP_FREE(kw_authority)
 
 /* What a caller may do. Roles are fixed sets of these: see kw_roles_parse. */
 enum kw_right {
-    KW_RIGHT_USE_KEYS = 1 << 0, /* data keys: generate, unwrap, rewrap; seal, open */
+    KW_RIGHT_USE_KEYS = 1 << 0, /* data keys: generate, unwrap, rewrap; seal, open; sign */
     KW_RIGHT_READ = 1 << 1,     /* tenants, keys, states */
     KW_RIGHT_READ_LEDGER = 1 << 2,
     KW_RIGHT_MANAGE_TENANTS = 1 << 3, /* create, suspend, resume, close */
@@ -155,6 +156,31 @@ KW_ERR kw_authority_key_get(struct kw_authority *authority, const struct kw_call
                             const char *tenant, const char *region, struct kw_key_row *out,
                             struct kw_error *err);
 
+/* ---- Signed messages --------------------------------------------------------------------------
+ */
+
+/* Texts and bytes are borrowed for the call. */
+struct kw_message_signing {
+    const char *tenant;
+    const char *region;
+    uint32_t version;          /* of the tenant key: must be its current one */
+    struct kw_bytes statement; /* envelope/message.h */
+};
+
+struct kw_message_signature {
+    uint8_t signature[KW_SIGNATURE_SIZE];
+    uint64_t ledger_index; /* of its entry */
+};
+
+/* Signs the statement of a message by the key's signing key; needs KW_RIGHT_USE_KEYS. Nothing but
+ * such a statement, about this very key, is ever signed: KW_BAD_FORMAT, KW_NOT_THIS_TENANT,
+ * KW_UNKNOWN_CLASS. States stop it as they stop sealing; an older version: KW_VERSION_NOT_ACTIVE.
+ * The signature is given out when its ledger entry is durable and the key still live.
+ * docs/spec/message.md, Signing. */
+KW_ERR kw_authority_message_sign(struct kw_authority *authority, const struct kw_caller *caller,
+                                 const struct kw_message_signing *request,
+                                 struct kw_message_signature *out, struct kw_error *err);
+
 /* ---- Access tokens ----------------------------------------------------------------------------
  */
 
@@ -202,6 +228,7 @@ KW_ERR kw_authority_tick(struct kw_authority *authority, struct kw_error *err);
 
 struct kw_authority_stats {
     uint64_t generated, unwrapped, rewrapped, refused; /* items */
+    uint64_t signed_messages;
     uint64_t destroyed_keys, rotated_keys;
     uint64_t tick_failures;
     kw_code last_tick; /* KW_OK, or why the last round failed */

@@ -89,6 +89,8 @@ static KW_ERR record_success(struct kw_change *change, struct kw_error *err)
 static KW_ERR carry_out(struct kw_change *change, bool *recorded, struct kw_error *err)
 {
     struct kw_store *store = change->authority->store;
+    if (change->apply == NULL)
+        return record_success(change, err);
     KW_TRY(kw_store_begin(store, err));
     kw_code code = change->apply(change, err);
     if (code == KW_OK) {

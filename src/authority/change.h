@@ -23,6 +23,7 @@ struct kw_change {
     enum kw_right right;
     const char *tenant; /* NULL: not about a tenant */
     const char *region;
+    /* NULL: the store has no part in it; it is recorded and no more. */
     KW_ERR (*apply)(struct kw_change *change, struct kw_error *err);
     void *arg; /* apply's own */
 

@@ -58,8 +58,9 @@ struct kw_authority {
     bool stopping;
 
     atomic_uint_fast64_t generated, unwrapped, rewrapped, refused, destroyed_keys, rotated_keys;
-    atomic_uint_fast64_t tick_failures;
+    atomic_uint_fast64_t signed_messages, tick_failures;
     atomic_int last_tick;
+    atomic_bool purge_wanted; /* by a destruction, also one before the last restart */
 };
 
 /* gate.c: may a key in these states be used? KW_OK, or the refusal that names the state. */

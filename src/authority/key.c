@@ -283,7 +283,8 @@ KW_ERR kw_key_destroy_due(struct kw_authority *authority, uint64_t reference, st
     change.refusal = KW_KEY_DESTROYED;
     KW_TRY(kw_change_run(&change, err));
     atomic_fetch_add(&authority->destroyed_keys, 1);
-    return kw_store_purge(authority->store, err);
+    atomic_store(&authority->purge_wanted, true);
+    return KW_OK;
 }
 
 KW_ERR kw_authority_key_get(struct kw_authority *authority, const struct kw_caller *caller,

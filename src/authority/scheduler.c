@@ -52,6 +52,18 @@ static KW_ERR rotate_worn(struct kw_authority *authority, struct kw_error *err)
     return first;
 }
 
+/* The pages of destroyed copies are overwritten by the commit that destroys them, unless a reader
+ * is in the way: then it is tried again each round until it is done. */
+static KW_ERR purge(struct kw_authority *authority, struct kw_error *err)
+{
+    if (!atomic_exchange(&authority->purge_wanted, false))
+        return KW_OK;
+    kw_code code = kw_store_purge(authority->store, err);
+    if (code != KW_OK)
+        atomic_store(&authority->purge_wanted, true);
+    return code;
+}
+
 /* Counters first: rotation looks at what the store knows of them. */
 static KW_ERR round_of_work(struct kw_authority *authority, struct kw_error *err)
 {
@@ -59,9 +71,14 @@ static KW_ERR round_of_work(struct kw_authority *authority, struct kw_error *err
     kw_code usage = kw_usage_flush(authority, err);
     kw_code worn = rotate_worn(authority, err);
     kw_code due = destroy_due(authority, err);
+    kw_code purged = purge(authority, err);
     kw_code above =
         authority->on_tick != NULL ? authority->on_tick(authority->on_tick_arg, err) : KW_OK;
-    return usage != KW_OK ? usage : worn != KW_OK ? worn : due != KW_OK ? due : above;
+    return usage != KW_OK    ? usage
+           : worn != KW_OK   ? worn
+           : due != KW_OK    ? due
+           : purged != KW_OK ? purged
+                             : above;
 }
 
 KW_ERR kw_authority_tick(struct kw_authority *authority, struct kw_error *err)
