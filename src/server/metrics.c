@@ -104,6 +104,8 @@ static void authority_part(struct kw_authority *authority, struct kw_buf *out)
                   "keyward_data_keys_total{operation=\"refused\"} %llu\n",
                   (unsigned long long)stats.generated, (unsigned long long)stats.unwrapped,
                   (unsigned long long)stats.rewrapped, (unsigned long long)stats.refused);
+    one(out, "messages_signed_total", "counter", "Messages signed by tenant keys.",
+        stats.signed_messages);
     one(out, "keys_rotated_total", "counter", "Tenant keys rotated.", stats.rotated_keys);
     one(out, "keys_destroyed_total", "counter", "Tenant keys destroyed.", stats.destroyed_keys);
     one(out, "scheduler_failures_total", "counter", "Rounds of the scheduler that failed.",
