@@ -2,8 +2,8 @@
 
 #include "base/clock.h"
 #include "base/secret.h"
+#include "client/web_error.h"
 
-#include <curl/curl.h>
 #include <errno.h>
 #include <pthread.h>
 #include <unistd.h>
@@ -217,62 +217,14 @@ static void give_back(struct kw_web *web, CURL *handle)
         curl_easy_cleanup(handle);
 }
 
-static kw_code trust_failure(struct kw_error *err, const char *reason)
+/* May the server have got any of the request? TLS must have stood for that. */
+static bool reached(CURL *handle)
 {
-    return kw_fail(err, KW_BAD_CERTIFICATE,
-                   "the server's certificate is not trusted (%s): give the authority's CA file "
-                   "(KEYWARD_CACERT)",
-                   reason);
-}
-
-/* The time at which the connection stood, TLS included; 0: it never did. */
-static bool connected(CURL *handle)
-{
-    curl_off_t us = 0;
-    return curl_easy_getinfo(handle, CURLINFO_PRETRANSFER_TIME_T, &us) == CURLE_OK && us > 0;
-}
-
-static kw_code explain(CURLcode result, const char *detail, const struct kw_web_response *response,
-                       struct kw_error *err)
-{
-    const char *reason = detail[0] != '\0' ? detail : curl_easy_strerror(result);
-    switch (result) {
-    case CURLE_COULDNT_RESOLVE_HOST:
-    case CURLE_COULDNT_CONNECT:
-        return kw_fail(err, KW_CONNECT_FAILED,
-                       "the server cannot be reached (%s): is it running, "
-                       "and is KEYWARD_ADDR right?",
-                       reason);
-    case CURLE_SSL_CONNECT_ERROR:
-        return kw_fail(err, KW_CONNECT_FAILED, "no TLS 1.3 connection can be made: %s", reason);
-    case CURLE_PEER_FAILED_VERIFICATION:
-        return trust_failure(err, reason);
-    case CURLE_SSL_CACERT_BADFILE:
-    case CURLE_SSL_CERTPROBLEM:
-        return kw_fail(err, KW_BAD_CONFIG, "a certificate or key file is refused: %s", reason);
-    case CURLE_OPERATION_TIMEDOUT:
-        if (!response->reached)
-            return kw_fail(err, KW_CONNECT_FAILED, "the server cannot be reached in time");
-        return kw_fail(err, KW_TIMEOUT, "the server's answer did not come in time");
-    case CURLE_WRITE_ERROR:
-        if (response->body.too_large)
-            return kw_fail(err, KW_TOO_LARGE, "the server's answer is larger than is accepted");
-        return kw_fail_code(err, KW_NO_MEMORY);
-    case CURLE_OUT_OF_MEMORY:
-        return kw_fail_code(err, KW_NO_MEMORY);
-    case CURLE_SEND_ERROR:
-    case CURLE_RECV_ERROR:
-    case CURLE_GOT_NOTHING:
-    case CURLE_PARTIAL_FILE:
-        return kw_fail(err, KW_UNAVAILABLE, "the connection to the server broke: %s",
-                       curl_easy_strerror(result));
-    case CURLE_UNSUPPORTED_PROTOCOL:
-    case CURLE_WEIRD_SERVER_REPLY:
-        return kw_fail(err, KW_INTERNAL,
-                       "what the server sends is not HTTP: is KEYWARD_ADDR right?");
-    default:
-        return kw_fail(err, KW_INTERNAL, "the request failed: %s", curl_easy_strerror(result));
-    }
+    curl_off_t ready_us = 0;
+    long sent = 0;
+    curl_easy_getinfo(handle, CURLINFO_PRETRANSFER_TIME_T, &ready_us);
+    curl_easy_getinfo(handle, CURLINFO_REQUEST_SIZE, &sent);
+    return ready_us > 0 || sent > 0;
 }
 
 static void aim(CURL *handle, const struct kw_web *web, const struct kw_web_request *request,
@@ -337,7 +289,7 @@ KW_ERR kw_web_send(struct kw_web *web, const struct kw_web_request *request,
     curl_easy_setopt(handle, CURLOPT_ERRORBUFFER, detail);
     aim(handle, web, request, response, (long)left_ms);
     CURLcode result = curl_easy_perform(handle);
-    response->reached = connected(handle);
+    response->reached = reached(handle);
     if (result == CURLE_OK)
         read_head(handle, response);
     if (result == CURLE_OK && !is_whole(handle, response->status))
@@ -346,5 +298,5 @@ KW_ERR kw_web_send(struct kw_web *web, const struct kw_web_request *request,
     curl_easy_setopt(handle, CURLOPT_WRITEDATA, NULL);
     curl_easy_setopt(handle, CURLOPT_POSTFIELDS, NULL);
     give_back(web, handle);
-    return result == CURLE_OK ? KW_OK : explain(result, detail, response, err);
+    return result == CURLE_OK ? KW_OK : kw_web_explain(result, detail, response, err);
 }

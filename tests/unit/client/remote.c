@@ -4,7 +4,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
-#include "client/log_url.h"
+#include "client/backend.h"
 
 #include "scratch.h"
 
@@ -415,43 +415,6 @@ static void test_environment(void **state)
     unsetenv("KEYWARD_TOKEN");
 }
 
-/* ---- Logs behind URLs ---- */
-
-static void test_log_url(void **state)
-{
-    struct scene s;
-    KW_AUTO_PTR(kw_log_url) log = NULL;
-    KW_AUTO(kw_buf) out = KW_BUF_INIT;
-    begin(&s, state, "ok ok error:404:not_found ok");
-    client_double_answer(&s.server, "the log's bytes");
-    assert_int_equal(kw_log_url_open(s.server.address, &s.options, &log, &s.err), KW_OK);
-    struct kw_tlog_source source = kw_log_url_source(log);
-    assert_int_equal(source.fetch(source.arg, "tile/0/000", 8192, &out, &s.err), KW_OK);
-    assert_true(kw_bytes_equal_str(kw_buf_bytes(&out), "the log's bytes"));
-    assert_int_equal(source.fetch(source.arg, "tile/0/001", 8192, &out, &s.err), KW_NOT_FOUND);
-    assert_int_equal(source.fetch(source.arg, "tile/0/002", 4, &out, &s.err), KW_TOO_LARGE);
-    char *lines = client_double_log(&s.server);
-    assert_non_null(strstr(lines, "GET /v1/ledger/checkpoint Bearer " TOKEN));
-    assert_non_null(strstr(lines, "GET /v1/ledger/tile/0/000 Bearer " TOKEN));
-    free(lines);
-    end(&s);
-}
-
-/* Another's log, over plain HTTP, at its root: found, and shown no token. */
-static void test_log_url_of_others(void **state)
-{
-    struct scene s;
-    KW_AUTO_PTR(kw_log_url) log = NULL;
-    begin_as(&s, state, "plain", "error:404:not_found ok");
-    s.options.address = "https://127.0.0.1:1";
-    assert_int_equal(kw_log_url_open(s.server.address, &s.options, &log, &s.err), KW_OK);
-    char *lines = client_double_log(&s.server);
-    assert_non_null(strstr(lines, "GET /checkpoint -\n"));
-    assert_null(strstr(lines, TOKEN));
-    free(lines);
-    end(&s);
-}
-
 #define TEST(name) cmocka_unit_test_setup_teardown(name, kw_scratch_make, kw_scratch_remove)
 
 int main(void)
@@ -479,8 +442,6 @@ int main(void)
         TEST(test_bad_calls),
         TEST(test_query),
         TEST(test_environment),
-        TEST(test_log_url),
-        TEST(test_log_url_of_others),
     };
     return cmocka_run_group_tests_name("client/remote", tests, NULL, NULL);
 }
