@@ -161,6 +161,7 @@ KW_ERR kw_answer_key(struct kw_job *job, const char *tenant, const char *region,
     X(rewrap)                                                                                      \
     X(seal)                                                                                        \
     X(open)                                                                                        \
+    X(sign)                                                                                        \
     X(status)                                                                                      \
     X(flush)                                                                                       \
     X(openapi)                                                                                     \

@@ -20,6 +20,7 @@ const struct kw_route kw_routes[] = {
     ROUTE("POST",   "/v1/data-keys/rewrap",   "RewrapDataKey",   USE, DATA, NULL, rewrap),
     ROUTE("POST",   "/v1/seal",               "Seal",            USE, DATA, NULL, seal),
     ROUTE("POST",   "/v1/open",               "Open",            USE, DATA, NULL, open),
+    ROUTE("POST",   "/v1/sign",               "SignMessage",     USE, BLOCKING, NULL, sign),
     ROUTE("GET",    "/v1/status",             "GetStatus",    READ,    CHECKED,  NULL, status),
     ROUTE("POST",   "/v1/flush",              "FlushKeyring", KEYS,    BLOCKING, NULL, flush),
     ROUTE("POST",   "/v1/tenants",            "CreateTenant", TENANTS, BLOCKING, NULL, tenants_create),
