@@ -102,6 +102,8 @@ static KW_ERR finish(struct round *round, size_t slot, const struct kw_key_batch
     struct kw_data_key keys[KW_RECORD_HEADS_MAX];
     const uint8_t *opened[KW_RECORD_HEADS_MAX];
     for (size_t i = 0; i < keys_of(round, slot); i++) {
+        if (batch->items == NULL)
+            return kw_fail(err, KW_INTERNAL, "a record's data keys were not asked for");
         KW_TRY(kw_key_batch_key(batch, first + i, &opened[i], err));
         keys[i] = (struct kw_data_key){.key = opened[i], .head = batch->items[first + i].head};
     }
@@ -225,6 +227,8 @@ static KW_ERR many(struct round *round, const struct kw_call_options *options, c
         code = verdict(items, count, err);
     }
     round_wipe(round);
+    round->prepared = NULL; /* they end here */
+    round->spec = NULL;
     return code;
 }
 
