@@ -34,6 +34,22 @@ static KW_ERR check_batch(const struct kw_ledger_batch *batch, struct kw_error *
     return kw_buf_status(&batch->hashes, err);
 }
 
+/* The lock is held. */
+static void make_due(struct kw_ledger *ledger)
+{
+    if (ledger->due || ledger->queued.first == NULL)
+        return;
+    ledger->due = true;
+    pthread_cond_signal(&ledger->to_commit);
+}
+
+void kw_ledger_kick(struct kw_ledger *ledger)
+{
+    pthread_mutex_lock(&ledger->lock);
+    make_due(ledger);
+    pthread_mutex_unlock(&ledger->lock);
+}
+
 KW_ERR kw_ledger_append(struct kw_ledger *ledger, struct kw_ledger_batch *batch,
                         struct kw_error *err)
 {
@@ -54,10 +70,9 @@ KW_ERR kw_ledger_append(struct kw_ledger *ledger, struct kw_ledger_batch *batch,
     }
     batch->deadline_ms = now + ledger->append_deadline_ms;
     ledger->pending += batch->entries.len;
-    bool was_empty = ledger->queued.first == NULL;
     push(&ledger->queued, batch);
-    if (was_empty)
-        pthread_cond_signal(&ledger->to_commit);
+    if (!batch->more)
+        make_due(ledger);
     if (!ledger->watching) {
         ledger->watching = true;
         pthread_cond_signal(&ledger->to_watch);
@@ -97,6 +112,7 @@ static void take_group(struct kw_ledger *ledger, struct group *group)
         push(&ledger->inflight, pop(&ledger->queued));
     } while (ledger->queued.first != NULL &&
              bytes + ledger->queued.first->entries.len <= FRAME_BYTES);
+    ledger->due = ledger->queued.first != NULL;
 }
 
 /* Copies the batches in flight into one frame. */
@@ -235,7 +251,7 @@ void *kw_ledger_commit_thread(void *arg)
     struct group group = {0};
     pthread_mutex_lock(&ledger->lock);
     for (;;) {
-        while (ledger->queued.first == NULL && !ledger->closing)
+        while (!ledger->due && !ledger->closing)
             pthread_cond_wait(&ledger->to_commit, &ledger->lock);
         if (ledger->queued.first == NULL)
             break;
@@ -274,6 +290,7 @@ static void expire_all(struct kw_ledger *ledger)
     if (!ledger->copying)
         expire(ledger, &ledger->inflight, now, &expired);
     expire(ledger, &ledger->queued, now, &expired);
+    make_due(ledger);
     if (expired.first == NULL)
         return;
     ledger->commit_error.code = KW_LEDGER_UNAVAILABLE;

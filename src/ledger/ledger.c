@@ -61,15 +61,12 @@ KW_ERR kw_ledger_close(struct kw_ledger *ledger, struct kw_error *err)
     memcpy(threads, ledger->threads, sizeof threads);
     bool ended = stop_threads(ledger);
     kw_code code = close_result(ledger, ended, err);
-    bool published = ended && ledger->published == ledger->size;
     pthread_mutex_unlock(&ledger->lock);
     for (unsigned i = 0; i < started; i++) /* a thread that hangs frees the ledger when it ends */
         if (ended)
             pthread_join(threads[i], NULL);
         else
             pthread_detach(threads[i]);
-    if (published)
-        kw_wal_release(&ledger->wal, ledger->size, true);
     kw_ledger_unref(ledger);
     return code;
 }

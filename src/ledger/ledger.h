@@ -55,6 +55,7 @@ struct kw_ledger_batch {
     struct kw_buf entries;      /* big-endian u16 length + entry, repeated */
     struct kw_buf hashes;       /* RFC 6962 leaf hashes, 32 bytes each */
     uint32_t count;
+    bool more;                  /* others follow at once, and then kw_ledger_kick: see there */
     uint64_t first_index;       /* result: the index of the first entry */
     void (*done)(struct kw_ledger_batch *batch, kw_code code); /* on the commit thread: be brief */
     void *arg;                  /* the caller's */
@@ -75,6 +76,11 @@ KW_CLEANUP_WIPE(kw_ledger_batch)
  * KW_INTERNAL. */
 KW_ERR kw_ledger_append(struct kw_ledger *ledger, struct kw_ledger_batch *batch,
                         struct kw_error *err);
+
+/* What was appended with batch->more is written now, together with all else that waits. Who works
+ * through many requests in a row so gets them into one write and one sync. A batch whose kick never
+ * comes is written by the next one's, or by the watchdog within a fraction of the deadline. */
+void kw_ledger_kick(struct kw_ledger *ledger);
 
 /* Appends and waits. */
 KW_ERR kw_ledger_append_wait(struct kw_ledger *ledger, struct kw_ledger_batch *batch,

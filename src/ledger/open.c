@@ -173,7 +173,11 @@ static KW_ERR recover(struct kw_ledger *ledger, uint64_t size_at_least, struct k
     while (publisher->published.edge.size < ledger->size)
         KW_TRY(kw_publisher_step(publisher, ledger->size, err));
     ledger->published = ledger->size;
-    kw_wal_release(&ledger->wal, ledger->size, true);
+    if (ledger->wal.first == NULL)
+        return KW_OK;
+    KW_TRY(kw_ledger_io_sync_dir(ledger->io, ledger->dir, err));
+    publisher->unsynced = false;
+    kw_wal_adopt(&ledger->wal);
     return KW_OK;
 }
 

@@ -76,11 +76,11 @@ void *kw_ledger_publish_thread(void *arg)
     int64_t last_ms = kw_clock_ms();
     pthread_mutex_lock(&ledger->lock);
     for (;;) {
-        int64_t wait = due_in(ledger, last_ms);
+        if (!ledger->closing)
+            make_spare(ledger); /* gives up the lock: whatever is asked for meanwhile is seen below */
         if (ledger->closing && ledger->commit_ended)
             break;
-        if (!ledger->closing)
-            make_spare(ledger);
+        int64_t wait = due_in(ledger, last_ms);
         ledger->publisher_idle = wait < 0;
         if (wait < 0)
             pthread_cond_wait(&ledger->to_publish, &ledger->lock);

@@ -160,10 +160,23 @@ static KW_ERR replace_checkpoint(struct kw_publisher *publisher, struct kw_bytes
     if (publisher->io->rename(publisher->io, fresh, path) != 0)
         return kw_ledger_io_fail(err, errno, "replace", path);
     atomic_store(&publisher->inode, inode);
+    publisher->unsynced = true;
     kw_buf_reset(&publisher->checkpoint);
     kw_buf_append(&publisher->checkpoint, note.data, note.len);
-    KW_TRY(kw_buf_status(&publisher->checkpoint, err));
-    return kw_ledger_io_sync_dir(publisher->io, publisher->dir, err);
+    return kw_buf_status(&publisher->checkpoint, err);
+}
+
+/* The folder is synced here and not when the checkpoint is replaced: until then the entries are
+ * durable by their write-ahead files, which go only now; and a command that ends after one
+ * publication is spared the wait. */
+static KW_ERR settle_last(struct kw_publisher *publisher, struct kw_error *err)
+{
+    if (!publisher->unsynced)
+        return KW_OK;
+    KW_TRY(kw_ledger_io_sync_dir(publisher->io, publisher->dir, err));
+    publisher->unsynced = false;
+    kw_wal_release(publisher->wal, publisher->published.edge.size);
+    return KW_OK;
 }
 
 static KW_ERR sign(struct kw_publisher *publisher, struct kw_error *err)
@@ -211,6 +224,7 @@ KW_ERR kw_publisher_step(struct kw_publisher *publisher, uint64_t target, struct
     KW_TRY(kw_publisher_check(publisher, err));
     if (target <= old)
         return KW_OK;
+    KW_TRY(settle_last(publisher, err));
     kw_code code = write_all(publisher, target, err);
     publisher->tampered = code == KW_LEDGER_CORRUPT;
     kw_tile_files_drop(&publisher->files);
@@ -218,7 +232,6 @@ KW_ERR kw_publisher_step(struct kw_publisher *publisher, uint64_t target, struct
     advance(publisher);
     atomic_fetch_add(&publisher->progress, 1);
     remove_partial(publisher, old, publisher->published.edge.size);
-    kw_wal_release(publisher->wal, publisher->published.edge.size, false);
     return KW_OK;
 }
 

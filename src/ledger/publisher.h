@@ -45,6 +45,7 @@ struct kw_publisher {
      * of ours. Read by the commit thread. */
     _Atomic uint64_t inode;
     _Atomic uint64_t inode_next;
+    bool unsynced;             /* the checkpoint's name is not known to be durable */
     _Atomic uint64_t progress; /* grows while it gets on */
     bool tampered;             /* the last check or step found files that are not as it left them */
 };

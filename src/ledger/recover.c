@@ -84,6 +84,7 @@ static KW_ERR open_segment(struct kw_wal *wal, const char *name, struct kw_segme
         return code;
     }
     segment->inode = st.st_ino;
+    segment->size = st.st_size;
     *out = segment;
     return KW_OK;
 }

@@ -71,6 +71,10 @@ KW_ERR kw_tile_files_put(struct kw_tile_files *files, struct kw_tlog_tile tile,
 KW_ERR kw_tile_files_sync(struct kw_tile_files *files, struct kw_error *err)
 {
     char full[KW_PATH_SIZE];
+    /* All are sent on their way before the first is waited for: so the file system can take them in
+     * one transaction. */
+    for (size_t i = 0; i < files->open_count; i++)
+        sync_file_range(files->open[i].fd, 0, 0, SYNC_FILE_RANGE_WRITE);
     for (size_t i = 0; i < files->open_count; i++)
         KW_TRY(kw_ledger_io_sync(files->io, files->open[i].fd, files->open[i].path, err));
     for (size_t i = 0; i < files->folder_count; i++) {

@@ -85,10 +85,12 @@ static KW_ERR fill(struct kw_wal *wal, struct kw_segment *segment, off_t from, s
     return KW_OK;
 }
 
-static void grow_next(struct kw_wal *wal)
+/* The next segment is larger than this one, or, on a disk that is full, small again. */
+static void choose_next(struct kw_wal *wal, off_t size)
 {
-    if (wal->next_size < SIZE_MAX_SPARE)
-        wal->next_size *= SIZE_GROWTH;
+    wal->next_size = size < SIZE_MAX_SPARE / SIZE_GROWTH ? size * SIZE_GROWTH : SIZE_MAX_SPARE;
+    if (wal->next_size < SIZE_FIRST)
+        wal->next_size = SIZE_FIRST;
 }
 
 KW_ERR kw_wal_place(struct kw_wal *wal, size_t frame, uint64_t first_index, struct kw_segment **out,
@@ -99,10 +101,8 @@ KW_ERR kw_wal_place(struct kw_wal *wal, size_t frame, uint64_t first_index, stru
         wal->next_size = SIZE_FIRST;
     struct kw_segment *segment = wal->current;
     if (segment != NULL && segment->end > KW_SEGMENT_HEADER_SIZE &&
-        segment->end + (off_t)frame > segment->size) {
+        segment->end + (off_t)frame > segment->size)
         segment = NULL;
-        grow_next(wal);
-    }
     bool fresh = segment == NULL;
     if (fresh) {
         wal->current = NULL;
@@ -124,18 +124,31 @@ KW_ERR kw_wal_place(struct kw_wal *wal, size_t frame, uint64_t first_index, stru
     return KW_OK;
 }
 
+/* Room ahead is a convenience: a disk that has only room for the entries gets the entries. */
+static KW_ERR fill_if_room(struct kw_wal *wal, struct kw_segment *segment, off_t from,
+                           struct kw_error *err)
+{
+    kw_code code = fill(wal, segment, from, err);
+    if (code != KW_DISK_FULL)
+        return code;
+    segment->size = 0;
+    return ftruncate(segment->fd, from) == 0 ? KW_OK : code;
+}
+
 /* A new segment: its header, the frame and the zeros behind it reach the disk by one sync. */
 static KW_ERR write_first(struct kw_wal *wal, struct kw_segment *segment, struct kw_buf *data,
                           const char *path, struct kw_error *err)
 {
     struct stat st;
-    bool named = fstat(segment->fd, &st) == 0 && st.st_size > 0; /* a spare: see make_spare */
+    bool filled = fstat(segment->fd, &st) == 0 && st.st_size > 0; /* a spare: see make_spare */
     kw_segment_header_put(data->data, &segment->header, &wal->log);
     KW_TRY(kw_ledger_io_write(wal->io, segment->fd, kw_buf_bytes(data), 0, path, err));
-    if (!named)
-        KW_TRY(fill(wal, segment, (off_t)data->len, err));
+    if (!filled)
+        KW_TRY(fill_if_room(wal, segment, (off_t)data->len, err));
     KW_TRY(kw_ledger_io_sync(wal->io, segment->fd, path, err));
-    return named ? KW_OK : kw_ledger_io_sync_dir(wal->io, wal->dir, err);
+    /* Also for a spare, whose name is durable: files that were deleted before must not come back
+     * beside this one (docs/spec/ledger.md, "Generations"). Costs nothing if none was. */
+    return kw_ledger_io_sync_dir(wal->io, wal->dir, err);
 }
 
 static KW_ERR write_next(struct kw_wal *wal, struct kw_segment *segment, const struct kw_buf *data,
@@ -174,6 +187,7 @@ KW_ERR kw_wal_write(struct kw_wal *wal, struct kw_segment *segment, struct kw_bu
         return code;
     }
     pthread_mutex_lock(wal->lock);
+    segment->failed = true;
     wal->current = NULL;
     pthread_mutex_unlock(wal->lock);
     return code;
@@ -190,6 +204,9 @@ void kw_wal_commit(struct kw_wal *wal, struct kw_segment *segment, size_t frame,
             wal->first = segment;
         wal->last = segment;
         wal->current = segment;
+        choose_next(wal, segment->size);
+        if (segment->size < SIZE_FIRST)
+            segment->size = SIZE_FIRST;
     }
     segment->end += (off_t)frame;
     segment->end_index = end_index;
@@ -204,9 +221,6 @@ KW_ERR kw_wal_make_spare(struct kw_wal *wal, struct kw_error *err)
 {
     struct kw_segment *segment;
     char path[KW_PATH_SIZE];
-    pthread_mutex_lock(wal->lock);
-    grow_next(wal);
-    pthread_mutex_unlock(wal->lock);
     KW_TRY(segment_new(wal, SIZE_MAX_SPARE, &segment, err));
     kw_code code = path_of(wal, segment, path, err);
     if (code == KW_OK)
@@ -215,46 +229,45 @@ KW_ERR kw_wal_make_spare(struct kw_wal *wal, struct kw_error *err)
         code = kw_ledger_io_sync(wal->io, segment->fd, path, err);
     if (code == KW_OK)
         code = kw_ledger_io_sync_dir(wal->io, wal->dir, err);
-    if (code != KW_OK) {
+    if (code != KW_OK)
         discard(wal, segment);
-        return code;
-    }
     pthread_mutex_lock(wal->lock);
-    wal->spare = segment;
+    if (code == KW_OK)
+        wal->spare = segment;
+    else
+        wal->next_size = SIZE_FIRST;
     pthread_mutex_unlock(wal->lock);
-    return KW_OK;
+    return code;
 }
 
 /* Takes the oldest segment off the list if it is done with. *lock is held. */
-static struct kw_segment *pop(struct kw_wal *wal, uint64_t published, bool all)
+static struct kw_segment *pop(struct kw_wal *wal, uint64_t published)
 {
     struct kw_segment *segment = wal->first;
-    if (segment == NULL || segment->end_index > published || (segment == wal->current && !all))
+    if (segment == NULL || segment->end_index > published || segment == wal->current)
         return NULL;
     wal->first = segment->next;
     segment->next = NULL;
     if (wal->first == NULL)
         wal->last = NULL;
-    if (segment == wal->current)
-        wal->current = NULL;
     return segment;
 }
 
-static bool reuse(struct kw_wal *wal, struct kw_segment *segment, bool all)
+static bool reuse(struct kw_wal *wal, struct kw_segment *segment, off_t size_min)
 {
-    if (all || wal->spare != NULL || segment->refs > 1 || segment->size < SIZE_MAX_SPARE)
+    if (wal->spare != NULL || segment->refs > 1 || segment->failed || segment->size < size_min)
         return false;
     wal->spare = segment;
     return true;
 }
 
-void kw_wal_release(struct kw_wal *wal, uint64_t published, bool all)
+static void release(struct kw_wal *wal, uint64_t published, off_t size_min)
 {
     char path[KW_PATH_SIZE];
     pthread_mutex_lock(wal->lock);
     struct kw_segment *segment;
-    while ((segment = pop(wal, published, all)) != NULL) {
-        if (reuse(wal, segment, all))
+    while ((segment = pop(wal, published)) != NULL) {
+        if (reuse(wal, segment, size_min))
             continue;
         pthread_mutex_unlock(wal->lock);
         if (path_of(wal, segment, path, NULL) == KW_OK)
@@ -262,12 +275,38 @@ void kw_wal_release(struct kw_wal *wal, uint64_t published, bool all)
         kw_wal_unref(wal, segment);
         pthread_mutex_lock(wal->lock);
     }
-    struct kw_segment *spare = all ? wal->spare : NULL;
-    if (all)
-        wal->spare = NULL;
     pthread_mutex_unlock(wal->lock);
-    if (spare != NULL)
-        discard(wal, spare);
+}
+
+void kw_wal_release(struct kw_wal *wal, uint64_t published)
+{
+    release(wal, published, SIZE_MAX_SPARE);
+}
+
+/* Recovery opens the files for reading alone. */
+static bool reopen(struct kw_wal *wal, struct kw_segment *segment)
+{
+    char path[KW_PATH_SIZE];
+    if (path_of(wal, segment, path, NULL) != KW_OK)
+        return false;
+    int fd = wal->io->open(wal->io, path, O_RDWR | O_CLOEXEC, 0);
+    if (fd < 0)
+        return false;
+    close(segment->fd);
+    segment->fd = fd;
+    return true;
+}
+
+void kw_wal_adopt(struct kw_wal *wal)
+{
+    release(wal, UINT64_MAX, SIZE_FIRST);
+    if (wal->spare == NULL)
+        return;
+    if (wal->spare->size > SIZE_MAX_SPARE || !reopen(wal, wal->spare)) {
+        discard(wal, wal->spare);
+        wal->spare = NULL;
+        return;
+    }
 }
 
 struct kw_segment *kw_wal_find(struct kw_wal *wal, uint64_t index)

@@ -26,6 +26,7 @@ struct kw_segment {
     off_t end;          /* behind its last durable frame; 0: its header is not written yet */
     off_t size;         /* bytes that were allocated ahead */
     unsigned refs;
+    bool failed; /* a write or a sync failed in it: not to be reused */
 };
 
 struct kw_wal {
@@ -65,9 +66,13 @@ void kw_wal_commit(struct kw_wal *wal, struct kw_segment *segment, size_t frame,
 bool kw_wal_wants_spare(const struct kw_wal *wal); /* *lock is held */
 KW_ERR kw_wal_make_spare(struct kw_wal *wal, struct kw_error *err);
 
-/* Deletes the segments whose entries are all published, with the current one if all is true.
- * Publisher. */
-void kw_wal_release(struct kw_wal *wal, uint64_t published, bool all);
+/* Deletes the segments but the current one whose entries are all published, and durably so; one of
+ * them may become the spare. Publisher. */
+void kw_wal_release(struct kw_wal *wal, uint64_t published);
+
+/* As kw_wal_release after recovery, when all is published: one segment is kept as the spare
+ * whatever its size, so that a command that appends one entry need not create a file. */
+void kw_wal_adopt(struct kw_wal *wal);
 
 /* The segment that holds entry index, referenced; NULL if none does. */
 struct kw_segment *kw_wal_find(struct kw_wal *wal, uint64_t index);

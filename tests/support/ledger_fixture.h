@@ -21,8 +21,8 @@ static inline struct kw_ledger_options fixture_options(const char *dir)
     if (fixture_seed.data == NULL) {
         kw_secret_allow_unlocked();
         assert_int_equal(kw_secret_alloc(&fixture_seed, 32, NULL), KW_OK);
-        memset(fixture_seed.data, 7, 32);
     }
+    memset(fixture_seed.data, 7, 32); /* each time: a fork wipes secrets */
     return (struct kw_ledger_options){
         .dir = dir, .origin = "test.example/ledger", .seed = &fixture_seed};
 }
