@@ -19,7 +19,7 @@ static KW_ERR check_there(const char *dir, struct kw_error *err)
         return kw_fail(err, KW_DATA_MISSING,
                        "there is no folder %s: make an authority with 'keyward init --data %s'",
                        dir, dir);
-    if (!kw_home_exists(dir))
+    if (!kw_home_exists(dir) && !kw_home_unfinished(dir))
         return kw_fail(err, KW_DATA_MISSING,
                        "%s holds no authority: make one with 'keyward init --data %s'", dir, dir);
     return KW_OK;
@@ -35,19 +35,33 @@ static KW_ERR open_root(struct kw_home *home, const struct kw_secret *passphrase
     return kw_provider_software_new("software", &root, &home->root, err);
 }
 
-static KW_ERR open_store(struct kw_home *home, struct kw_error *err)
+KW_ERR kw_home_ready(struct kw_home *home, struct kw_error *err)
 {
     char path[KW_PATH_SIZE];
     char ready[2];
     KW_TRY(kw_path_format(path, err, "%s/keyward.db", home->dir));
     KW_TRY(kw_store_sqlite_open(path, false, &home->store, err));
-    kw_code code = kw_home_text_get(home->store, "ready", ready, sizeof ready, err);
-    if (code == KW_NOT_FOUND)
+    return kw_home_text_get(home->store, "ready", ready, sizeof ready, err);
+}
+
+bool kw_home_never_ready(kw_code code)
+{
+    return code == KW_NOT_FOUND || code == KW_STORE_CORRUPT || code == KW_DATA_MISSING;
+}
+
+/* A store that does not open counts as damaged only where it was once complete. */
+static KW_ERR open_store(struct kw_home *home, struct kw_error *err)
+{
+    bool unfinished = kw_home_unfinished(home->dir);
+    kw_code code = kw_home_ready(home, err);
+    if (code == KW_NOT_FOUND || (unfinished && kw_home_never_ready(code)))
         return kw_fail(err, KW_DATA_MISSING,
-                       "%s was never completed (init broke off): remove it and run 'keyward init' "
+                       "%s was never completed (init broke off): run 'keyward init --data %s' "
                        "again",
-                       home->dir);
+                       home->dir, home->dir);
     KW_TRY(code);
+    if (unfinished)
+        kw_home_unfinished_end(home->dir);
     struct kw_home_facts *facts = &home->facts;
     KW_TRY(kw_home_text_get(home->store, "authority_id", facts->authority_id,
                             sizeof facts->authority_id, err));

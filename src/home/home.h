@@ -35,7 +35,8 @@ struct kw_home_facts {
     char trust_domain[256];
 };
 
-/* Makes the folder (or takes an empty one). KW_EXISTS if there is a home already. */
+/* Makes the folder, or takes an empty one, or one where a making broke off. On failure what it made
+ * is removed again, but for the folder and its lock. KW_EXISTS if there is a home already. */
 KW_ERR kw_home_init(const struct kw_home_init_options *options, struct kw_home_facts *out,
                     struct kw_error *err);
 

@@ -1,5 +1,6 @@
 /* Making a home. The value "ready" is written last: a folder without it is one whose making was
- * broken off, and nothing has been sealed under it yet. */
+ * broken off, and nothing has been sealed under it yet. Such a folder is made anew, and what a
+ * failed making has left is removed. */
 #include "home/internal.h"
 
 #include "base/encode.h"
@@ -95,9 +96,6 @@ static KW_ERR make_parts(struct kw_home *home, const struct kw_home_init_options
 {
     char path[KW_PATH_SIZE];
     KW_AUTO(kw_secret) seed = KW_SECRET_INIT;
-    KW_TRY(kw_home_lock(home->dir, &home->lock, err));
-    KW_TRY(check_empty(home->dir, err));
-    KW_TRY(name_it(home, options, err));
     KW_TRY(make_root(home, options->passphrase, err));
     KW_TRY(kw_path_format(path, err, "%s/keyward.db", home->dir));
     KW_TRY(kw_store_sqlite_open(path, true, &home->store, err));
@@ -105,8 +103,48 @@ static KW_ERR make_parts(struct kw_home *home, const struct kw_home_init_options
     KW_TRY(in_transaction(home, &seed, err));
     KW_TRY(make_ledger(home, &seed, err));
     KW_TRY(kw_home_certs_init(home, options, err));
-    KW_TRY(in_transaction(home, NULL, err));
-    return kw_dir_sync(home->dir, err);
+    KW_TRY(kw_dir_sync(home->dir, err));
+    return in_transaction(home, NULL, err);
+}
+
+static void release(struct kw_home *home)
+{
+    kw_store_free(home->store);
+    kw_provider_free(home->root);
+    home->store = NULL;
+    home->root = NULL;
+}
+
+/* A making that broke off without any word (killed, power cut). */
+static KW_ERR clear_unfinished(struct kw_home *home, struct kw_error *err)
+{
+    kw_code code = kw_home_ready(home, err);
+    release(home);
+    if (code == KW_OK)
+        return kw_fail(err, KW_EXISTS, "%s is an authority already", home->dir);
+    return kw_home_never_ready(code) ? kw_home_unfinished_undo(home->dir, err) : code;
+}
+
+static KW_ERR make(struct kw_home *home, const struct kw_home_init_options *options,
+                   struct kw_error *err)
+{
+    struct kw_error ignored;
+    bool unfinished = kw_home_unfinished(home->dir);
+    if (!unfinished)
+        KW_TRY(check_empty(home->dir, err)); /* before anything, the lock, is put there */
+    KW_TRY(name_it(home, options, err));
+    KW_TRY(kw_home_lock(home->dir, &home->lock, err));
+    if (unfinished)
+        KW_TRY(clear_unfinished(home, err));
+    KW_TRY(check_empty(home->dir, err));
+    KW_TRY(kw_home_unfinished_begin(home->dir, err));
+    kw_code code = make_parts(home, options, err);
+    release(home);
+    if (code == KW_OK)
+        kw_home_unfinished_end(home->dir);
+    else
+        (void)!kw_home_unfinished_undo(home->dir, &ignored);
+    return code;
 }
 
 KW_ERR kw_home_init(const struct kw_home_init_options *options, struct kw_home_facts *out,
@@ -116,9 +154,7 @@ KW_ERR kw_home_init(const struct kw_home_init_options *options, struct kw_home_f
     KW_TRY(kw_path_format(home.dir, err, "%s", options->dir));
     KW_TRY(kw_path_format(home.ledger_dir, err, "%s/ledger", options->dir));
     KW_TRY(kw_dir_make(home.dir, 0700, err));
-    kw_code code = make_parts(&home, options, err);
-    kw_store_free(home.store);
-    kw_provider_free(home.root);
+    kw_code code = make(&home, options, err);
     if (home.lock >= 0)
         close(home.lock);
     if (code == KW_OK && out != NULL)

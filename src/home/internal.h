@@ -32,6 +32,19 @@ KW_ERR kw_home_seal_get(struct kw_store *store, struct kw_provider *root, const 
 KW_ERR kw_home_text_get(struct kw_store *store, const char *name, char *out, size_t size,
                         struct kw_error *err);
 
+/* unfinished.c: a mark from the beginning to the end of making a home. _undo removes what such a
+ * making has left. */
+KW_ERR kw_home_unfinished_begin(const char *dir, struct kw_error *err);
+bool kw_home_unfinished(const char *dir);
+void kw_home_unfinished_end(const char *dir);
+KW_ERR kw_home_unfinished_undo(const char *dir, struct kw_error *err);
+
+/* home.c: opens the store and asks it whether the making was completed. kw_home_never_ready tells
+ * from the code whether the store of a marked folder was never whole, rather than not to be had for
+ * now. */
+KW_ERR kw_home_ready(struct kw_home *home, struct kw_error *err);
+bool kw_home_never_ready(kw_code code);
+
 /* certs.c */
 KW_ERR kw_home_certs_init(struct kw_home *home, const struct kw_home_init_options *options,
                           struct kw_error *err);
