@@ -55,7 +55,8 @@ extern "C" {
     X(301, TENANT_SUSPENDED, "tenant_suspended", DENIED, 0, "the tenant is suspended")             \
     X(302, TENANT_CLOSED, "tenant_closed", DENIED, 0, "the tenant is closed")                      \
     X(303, KEY_SUSPENDED, "key_suspended", DENIED, 0, "the tenant key is disabled")                \
-    X(304, KEY_PENDING, "key_pending_destruction", DENIED, 0, "the key's destruction is scheduled") \
+    X(304, KEY_PENDING, "key_pending_destruction", DENIED, 0,                                      \
+      "the key's destruction is scheduled")                                                        \
     X(305, KEY_DESTROYED, "key_destroyed", DENIED, 0, "the tenant key has been destroyed")         \
     X(306, VERSION_NOT_ACTIVE, "version_not_active", DENIED, 0, "the version may not protect")     \
     X(307, SUITE_REFUSED, "suite_refused", DENIED, 0, "policy refuses this suite")                 \
@@ -86,8 +87,10 @@ extern "C" {
     X(701, OVERLOADED, "overloaded", LIMITED, 503, "the server is full for now")                   \
     X(800, UNAVAILABLE, "unavailable", UNAVAILABLE, 0, "not available for now")                    \
     X(801, TIMEOUT, "timeout", UNAVAILABLE, 504, "the answer did not come in time")                \
-    X(802, LEDGER_UNAVAILABLE, "ledger_unavailable", UNAVAILABLE, 0, "the ledger cannot be written") \
-    X(803, STORE_UNAVAILABLE, "store_unavailable", UNAVAILABLE, 0, "the database is not available") \
+    X(802, LEDGER_UNAVAILABLE, "ledger_unavailable", UNAVAILABLE, 0,                               \
+      "the ledger cannot be written")                                                              \
+    X(803, STORE_UNAVAILABLE, "store_unavailable", UNAVAILABLE, 0,                                 \
+      "the database is not available")                                                             \
     X(804, PROVIDER_UNAVAILABLE, "provider_unavailable", UNAVAILABLE, 0, "no provider answers")    \
     X(805, CONNECT_FAILED, "connect_failed", UNAVAILABLE, 0, "the server cannot be reached")       \
     X(806, SHUTTING_DOWN, "shutting_down", UNAVAILABLE, 0, "the server is stopping")               \
