@@ -25,8 +25,9 @@ KW_API KW_ERR kw_seal(struct kw_client *client, const struct kw_call_options *op
 KW_API KW_ERR kw_open(struct kw_client *client, const struct kw_call_options *options,
                       struct kw_input sealed, struct kw_output *out, struct kw_error *err);
 
-/* A message for a queue. Flags: KW_AS_TEXT; KW_SIGNED, the tenant's signature, cannot be had from
- * this release's authorities yet and is refused with KW_USAGE. */
+/* A message for a queue, 96 bytes longer than the plaintext. Flags: KW_AS_TEXT; KW_SIGNED: signed
+ * by the tenant's key (196 bytes longer), which the authority does without being sent the message.
+ */
 KW_API KW_ERR kw_message_seal(struct kw_client *client, const struct kw_call_options *options,
                               struct kw_input plaintext, struct kw_output *out,
                               struct kw_error *err);

@@ -40,14 +40,21 @@ static KW_ERR check_path(const char *path, struct kw_error *err)
     return KW_OK;
 }
 
+KW_ERR kw_backend_ask(struct kw_backend *backend, const struct kw_call *call, struct kw_answer *out,
+                      struct kw_error *err)
+{
+    const char *method = call->method;
+    KW_TRY(check_path(call->path, err));
+    if (strcmp(method, "GET") != 0 && strcmp(method, "POST") != 0 && strcmp(method, "DELETE") != 0)
+        return kw_fail(err, KW_METHOD_NOT_ALLOWED, "a call is a GET, a POST or a DELETE");
+    return backend->ops->call(backend, call, out, err);
+}
+
 KW_ERR kw_backend_call(struct kw_backend *backend, const char *method, const char *path,
                        struct kw_bytes body, struct kw_answer *out, struct kw_error *err)
 {
     struct kw_call call = {.method = method, .path = path, .body = body};
-    KW_TRY(check_path(path, err));
-    if (strcmp(method, "GET") != 0 && strcmp(method, "POST") != 0 && strcmp(method, "DELETE") != 0)
-        return kw_fail(err, KW_METHOD_NOT_ALLOWED, "a call is a GET, a POST or a DELETE");
-    return backend->ops->call(backend, &call, out, err);
+    return kw_backend_ask(backend, &call, out, err);
 }
 
 void kw_query_add(struct kw_buf *path, const char *name, const char *value)

@@ -1,7 +1,7 @@
 /* Where an authority is: behind an address (HTTPS) or in a data folder of this machine. The
  * library's public functions and the CLI work on this layer and so do not care which.
  *
- *     kw_backend_call                  any call of the native API: JSON in, JSON out
+ *     kw_backend_call, kw_backend_ask  any call of the native API: JSON in, JSON out
  *     kw_backend_generate/unwrap/rewrap  data keys, up to 1,000 a round
  *
  * Sealing and opening itself is done by the caller with envelope/ on the data keys he gets here.
@@ -78,10 +78,20 @@ struct kw_answer {
 void kw_answer_wipe(struct kw_answer *answer);
 KW_CLEANUP_WIPE(kw_answer)
 
-/* method: GET, POST or DELETE. path: as it stands in a URL, with its query if it has one; names of
- * tenants, regions and ids need no escaping (base/names.h), other values of a query do: see
- * kw_query_add. body: JSON, or empty. out must be KW_ANSWER_INIT or wiped.
+struct kw_call {
+    const char *method;   /* GET, POST or DELETE */
+    const char *path;     /* as it stands in a URL, with its query if it has one */
+    struct kw_bytes body; /* JSON, or empty */
+    uint32_t timeout_ms;  /* 0: the backend's */
+    bool repeatable;      /* may be done twice though it is no GET */
+};
+
+/* Names of tenants, regions and ids need no escaping in a path (base/names.h), other values of a
+ * query do: see kw_query_add. out must be KW_ANSWER_INIT or wiped.
  * An error answer is a failure: its code and text are those of the API. */
+KW_ERR kw_backend_ask(struct kw_backend *backend, const struct kw_call *call, struct kw_answer *out,
+                      struct kw_error *err);
+/* As kw_backend_ask, with the backend's timeout. */
 KW_ERR kw_backend_call(struct kw_backend *backend, const char *method, const char *path,
                        struct kw_bytes body, struct kw_answer *out, struct kw_error *err);
 

@@ -6,13 +6,6 @@
 
 enum kw_key_op { KW_KEY_GENERATE, KW_KEY_UNWRAP, KW_KEY_REWRAP };
 
-/* A call as kw_backend_call takes it, checked. */
-struct kw_call {
-    const char *method;
-    const char *path; /* with its query */
-    struct kw_bytes body;
-};
-
 struct kw_backend_ops {
     bool remote;
     /* Fills each item's out members; keys has room for all. */

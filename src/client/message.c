@@ -3,26 +3,100 @@
 #include "base/encode.h"
 #include "client/client.h"
 #include "json/json.h"
+#include "json/write.h"
+
+/* ---- Sealing ----------------------------------------------------------------------------------
+ */
+
+/* Between generating the data key and signing, its version may have been rotated away. Then all is
+ * done again, with another data key: one key seals one thing, once. */
+enum { ROTATIONS_MAX = 3 };
+
+/* The tenant's signing key, at the authority. */
+struct distant_signer {
+    struct kw_client *client;
+    const struct kw_prepared *prepared;
+    uint32_t version;
+};
+
+static void write_request(struct kw_buf *out, const struct distant_signer *signer,
+                          const uint8_t statement[KW_MESSAGE_STATEMENT_SIZE])
+{
+    const struct kw_call_options *options = &signer->prepared->options;
+    struct kw_json_writer w = kw_json_writer(out);
+    kw_json_begin(&w, NULL, '{');
+    kw_json_str(&w, "tenant", options->tenant);
+    kw_json_str(&w, "region", options->region);
+    kw_json_uint(&w, "version", signer->version);
+    kw_json_base64(&w, "statement", kw_bytes(statement, KW_MESSAGE_STATEMENT_SIZE));
+    if (options->justification != NULL)
+        kw_json_str(&w, "justification", options->justification);
+    kw_json_end(&w);
+}
+
+static KW_ERR read_signature(struct kw_bytes body, uint8_t out[KW_SIGNATURE_SIZE],
+                             struct kw_error *err)
+{
+    KW_AUTO(kw_json_doc) doc = KW_JSON_DOC_INIT;
+    const char *text = NULL;
+    if (kw_json_parse(&doc, body, NULL) != KW_OK ||
+        kw_json_get_str(doc.root, "signature", true, &text, NULL) != KW_OK ||
+        kw_base64_decode_exact(out, KW_SIGNATURE_SIZE, kw_bytes_str(text), NULL) != KW_OK)
+        return kw_fail(err, KW_INTERNAL, "the authority's signature is malformed");
+    return KW_OK;
+}
+
+static KW_ERR sign(void *arg, const uint8_t statement[KW_MESSAGE_STATEMENT_SIZE],
+                   uint8_t signature[KW_SIGNATURE_SIZE], struct kw_error *err)
+{
+    const struct distant_signer *signer = arg;
+    KW_AUTO(kw_buf) body = KW_BUF_INIT;
+    KW_AUTO(kw_answer) answer = KW_ANSWER_INIT;
+    write_request(&body, signer, statement);
+    KW_TRY(kw_buf_status(&body, err));
+    /* Signed twice it has the same signature. */
+    struct kw_call call = {.method = "POST",
+                           .path = "/v1/sign",
+                           .body = kw_buf_bytes(&body),
+                           .timeout_ms = signer->prepared->options.timeout_ms,
+                           .repeatable = true};
+    KW_TRY(kw_backend_ask(signer->client->backend, &call, &answer, err));
+    return read_signature(kw_buf_bytes(&answer.body), signature, err);
+}
+
+static KW_ERR seal(struct kw_client *client, const struct kw_prepared *prepared,
+                   struct kw_bytes plaintext, struct kw_buf *out, struct kw_error *err)
+{
+    KW_AUTO(kw_key_batch) batch = {0};
+    struct kw_data_key key;
+    bool is_signed = (prepared->options.flags & KW_SIGNED) != 0;
+    KW_TRY(kw_client_generate(client, prepared, &batch, &key, err));
+    struct distant_signer distant = {client, prepared, key.head.version};
+    struct kw_signer signer = {.version = key.head.version, .sign = sign, .arg = &distant};
+    return kw_message_seal_with_key(out, &key, &prepared->context.bound, is_signed ? &signer : NULL,
+                                    plaintext, err);
+}
 
 KW_ERR kw_message_seal(struct kw_client *client, const struct kw_call_options *options,
                        struct kw_input plaintext, struct kw_output *out, struct kw_error *err)
 {
     KW_AUTO(kw_prepared) prepared = {0};
-    KW_AUTO(kw_key_batch) batch = {0};
     KW_AUTO(kw_buf) sealed = KW_BUF_INIT;
-    struct kw_data_key key;
     KW_TRY(kw_prepare(&prepared, options, KW_AS_TEXT | KW_SIGNED, err));
-    if ((prepared.options.flags & KW_SIGNED) != 0)
-        return kw_fail(err, KW_USAGE,
-                       "the authority does not sign messages yet: seal it without KW_SIGNED");
     if (plaintext.len > KW_ENVELOPE_PLAINTEXT_MAX)
         return kw_fail(err, KW_TOO_LARGE, "a message holds at most %d bytes",
                        KW_ENVELOPE_PLAINTEXT_MAX);
-    KW_TRY(kw_client_generate(client, &prepared, &batch, &key, err));
-    KW_TRY(kw_message_seal_with_key(&sealed, &key, &prepared.context.bound, NULL,
-                                    kw_bytes(plaintext.data, plaintext.len), err));
+    struct kw_bytes bytes = kw_bytes(plaintext.data, plaintext.len);
+    kw_code code = seal(client, &prepared, bytes, &sealed, err);
+    for (int i = 1; i < ROTATIONS_MAX && code == KW_VERSION_NOT_ACTIVE; i++)
+        code = seal(client, &prepared, bytes, &sealed, err);
+    if (code != KW_OK)
+        return code;
     return kw_output_sealed(out, &sealed, prepared.options.flags, err);
 }
+
+/* ---- Whose signature it is --------------------------------------------------------------------
+ */
 
 static bool recall(struct kw_client *client, const struct kw_message *message,
                    uint8_t out[KW_SIGN_PUBLIC_SIZE])
@@ -100,14 +174,18 @@ static KW_ERR public_key(struct kw_client *client, const struct kw_call_options 
         return KW_OK;
     kw_buf_printf(&path, "/v1/tenants/%s/keys/%s", options->tenant, options->region);
     KW_TRY(kw_buf_status(&path, err));
-    KW_TRY(kw_backend_call(client->backend, "GET", kw_buf_str(&path), kw_bytes(NULL, 0), &answer,
-                           err));
+    struct kw_call call = {
+        .method = "GET", .path = kw_buf_str(&path), .timeout_ms = options->timeout_ms};
+    KW_TRY(kw_backend_ask(client->backend, &call, &answer, err));
     if (kw_json_parse(&doc, kw_buf_bytes(&answer.body), NULL) != KW_OK)
         return malformed(err);
     KW_TRY(find_version(doc.root, message, out, err));
     remember(client, message, out);
     return KW_OK;
 }
+
+/* ---- Opening ----------------------------------------------------------------------------------
+ */
 
 KW_ERR kw_message_open(struct kw_client *client, const struct kw_call_options *options,
                        struct kw_input sealed, struct kw_output *out, struct kw_error *err)

@@ -70,15 +70,16 @@ static KW_ERR remote_call(struct kw_backend *backend, const struct kw_call *call
     struct remote *remote = remote_of(backend);
     KW_AUTO(kw_buf) url = KW_BUF_INIT;
     KW_AUTO(kw_web_response) response = {.body = KW_BUF_SECRET};
+    uint32_t timeout_ms = call->timeout_ms != 0 ? call->timeout_ms : remote->timeout_ms;
     KW_TRY(url_of(remote, call->path, &url, err));
     struct kw_web_request request = {
         .method = call->method,
         .url = kw_buf_str(&url),
         .body = call->body,
         .max = ANSWER_MAX,
-        .deadline_ms = kw_clock_ms() + remote->timeout_ms,
+        .deadline_ms = kw_clock_ms() + timeout_ms,
     };
-    bool repeatable = strcmp(call->method, "GET") == 0;
+    bool repeatable = call->repeatable || strcmp(call->method, "GET") == 0;
     KW_TRY(kw_web_ask(remote->web, &request, repeatable, &response, err));
     out->status = response.status;
     memcpy(out->content_type, response.content_type, sizeof out->content_type);

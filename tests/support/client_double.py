@@ -8,8 +8,9 @@ or plain. FOLDER receives port, ca.pem, other.pem (another CA), client.pem and c
 line a request, "CONNECTION METHOD PATH TOKEN". Ends when its standard input does.
 
 Steps: ok (data keys as the API gives them; the "wrap" is the key itself, so that unwrapping works; a GET
-serves FOLDER/answer), error:STATUS:CODE[:RETRY_AFTER], reset, cut, redirect, huge, slow, html:STATUS,
-garbage, short-key, too-few, bad-head, wrong-class, item-error, not-json, no-code, stall, half-headers.
+serves FOLDER/answer; statements are signed by SEED), error:STATUS:CODE[:RETRY_AFTER], reset, cut, redirect, huge, slow, html:STATUS,
+garbage, short-key, too-few, bad-head, wrong-class, item-error, not-json, no-code, stall, half-headers,
+short-signature.
 """
 import base64
 import datetime
@@ -28,10 +29,12 @@ import time
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 FOLDER = pathlib.Path(sys.argv[1])
 MODE = sys.argv[2]
 STEPS = sys.argv[3:]
+SEED = b"0123456789abcdef0123456789abcdef"
 LOCK = threading.Lock()
 served = 0
 
@@ -110,6 +113,12 @@ def keys(path, body):
     return {"items": made, "receipt": {"index": 41, "count": len(made)}}
 
 
+def signature(body, size=64):
+    asked = json.loads(body)
+    made = Ed25519PrivateKey.from_private_bytes(SEED).sign(base64.b64decode(asked["statement"]))
+    return {"signature": b64(made[:size]), "version": asked["version"], "receipt": {"index": 42, "count": 1}}
+
+
 def answer(status, body, kind="application/json", more=""):
     body = body if isinstance(body, bytes) else body.encode()
     head = f"HTTP/1.1 {status} X\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n{more}\r\n"
@@ -155,6 +164,8 @@ def respond(step, method, path, body):
         return b"SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n"
     if method == "GET":
         return answer(200, (FOLDER / "answer").read_bytes())
+    if path == "/v1/sign":
+        return answer(200, json.dumps(signature(body, 63 if step == "short-signature" else 64)))
     made = keys(path, body) if "/data-keys/" in path else {"done": True}
     return answer(200, json.dumps(made)) if step in ("ok", "slow") else spoilt(step, made)
 
