@@ -1,9 +1,9 @@
 #include "store/store.h"
 
 static const char *const key_states[] = {
-    [KW_KEY_IS_PRE_ACTIVATION] = "pre-activation", [KW_KEY_IS_ACTIVE] = "active",
+    [KW_KEY_IS_PRE_ACTIVATION] = "pre_activation", [KW_KEY_IS_ACTIVE] = "active",
     [KW_KEY_IS_SUSPENDED] = "suspended",           [KW_KEY_IS_DEACTIVATED] = "deactivated",
-    [KW_KEY_IS_COMPROMISED] = "compromised",       [KW_KEY_IS_PENDING] = "pending-destruction",
+    [KW_KEY_IS_COMPROMISED] = "compromised",       [KW_KEY_IS_PENDING] = "pending_destruction",
     [KW_KEY_IS_DESTROYED] = "destroyed",
 };
 static const char *const tenant_states[] = {
