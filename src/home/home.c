@@ -6,11 +6,16 @@
 
 #include <unistd.h>
 
-bool kw_home_exists(const char *dir)
+static bool has(const char *dir, const char *name)
 {
     char path[KW_PATH_SIZE];
     struct kw_error ignored;
-    return kw_path_format(path, &ignored, "%s/keyward.db", dir) == KW_OK && kw_path_exists(path);
+    return kw_path_format(path, &ignored, "%s/%s", dir, name) == KW_OK && kw_path_exists(path);
+}
+
+bool kw_home_exists(const char *dir)
+{
+    return has(dir, "keyward.db");
 }
 
 static KW_ERR check_there(const char *dir, struct kw_error *err)
@@ -19,10 +24,29 @@ static KW_ERR check_there(const char *dir, struct kw_error *err)
         return kw_fail(err, KW_DATA_MISSING,
                        "there is no folder %s: make an authority with 'keyward init --data %s'",
                        dir, dir);
-    if (!kw_home_exists(dir) && !kw_home_unfinished(dir))
+    if (kw_home_exists(dir) || kw_home_unfinished(dir))
+        return KW_OK;
+    if (has(dir, "root.key") || has(dir, "ledger"))
         return kw_fail(err, KW_DATA_MISSING,
-                       "%s holds no authority: make one with 'keyward init --data %s'", dir, dir);
-    return KW_OK;
+                       "the database %s/keyward.db is gone: put it back, with keyward.db-wal if "
+                       "there is one, or restore the last backup",
+                       dir);
+    return kw_fail(err, KW_DATA_MISSING,
+                   "%s holds no authority: make one with 'keyward init --data %s'", dir, dir);
+}
+
+/* A server that was killed has its last changes in keyward.db-wal alone. SQLite would open the
+ * database without it and say nothing, and suspensions would be forgotten. */
+static KW_ERR check_wal(const char *dir, struct kw_error *err)
+{
+    if (has(dir, "keyward.db-wal"))
+        return KW_OK;
+    return kw_fail(
+        err, KW_DATA_MISSING,
+        "the last server was ended while it had %s/keyward.db open, and its last "
+        "changes are in keyward.db-wal, which is gone: put it back (or, to go on without "
+        "them, remove %s/lock)",
+        dir, dir);
 }
 
 static KW_ERR open_root(struct kw_home *home, const struct kw_secret *passphrase,
@@ -167,8 +191,15 @@ static KW_ERR open_parts(struct kw_home *home, const struct kw_home_options *opt
                          struct kw_error *err)
 {
     KW_TRY(check_there(home->dir, err));
-    KW_TRY(kw_home_lock(home->dir, &home->lock, err));
+    bool was_serving = false;
+    KW_TRY(kw_home_lock(home->dir, &home->lock, &was_serving, err));
+    if (was_serving)
+        KW_TRY(check_wal(home->dir, err));
     KW_TRY(open_store(home, err));
+    if (options->background) {
+        KW_TRY(kw_dir_sync(home->dir, err)); /* keyward.db-wal is there before the lock says so */
+        kw_home_lock_note(home->lock, true);
+    }
     KW_TRY(open_root(home, options->passphrase, err));
     KW_TRY(open_ledger(home, options, err));
     KW_TRY(open_authority(home, options, err));
@@ -210,6 +241,8 @@ KW_ERR kw_home_close(struct kw_home *home, struct kw_error *err)
         kw_code closed = kw_ledger_close(home->ledger, published == KW_OK ? err : NULL);
         published = published != KW_OK ? published : noted != KW_OK ? noted : closed;
     }
+    if (home->store != NULL)
+        kw_home_lock_note(home->lock, false);
     kw_store_free(home->store);
     kw_provider_free(home->root);
     if (home->lock >= 0)

@@ -133,7 +133,7 @@ static KW_ERR make(struct kw_home *home, const struct kw_home_init_options *opti
     if (!unfinished)
         KW_TRY(check_empty(home->dir, err)); /* before anything, the lock, is put there */
     KW_TRY(name_it(home, options, err));
-    KW_TRY(kw_home_lock(home->dir, &home->lock, err));
+    KW_TRY(kw_home_lock(home->dir, &home->lock, NULL, err));
     if (unfinished)
         KW_TRY(clear_unfinished(home, err));
     KW_TRY(check_empty(home->dir, err));

@@ -20,8 +20,11 @@ struct kw_home {
     uint64_t ledger_size_noted;
 };
 
-/* lock.c: takes DIR/lock for this process; *out is its descriptor. KW_DATA_LOCKED. */
-KW_ERR kw_home_lock(const char *dir, int *out, struct kw_error *err);
+/* lock.c: takes DIR/lock for this process; *out is its descriptor. KW_DATA_LOCKED. The file says
+ * who holds it and whether that is a server; *was_serving, which may be NULL, tells whether the last
+ * server ended without closing the store. _note writes it anew. */
+KW_ERR kw_home_lock(const char *dir, int *out, bool *was_serving, struct kw_error *err);
+void kw_home_lock_note(int lock, bool serving);
 
 /* sealed.c: a value of the store, wrapped by the software root under its own name. */
 KW_ERR kw_home_seal_put(struct kw_store *store, struct kw_provider *root, const char *name,

@@ -7,18 +7,35 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-/* Who holds it, for the message: the file has the holder's process id. It may be gone or half
- * written. */
+/* "PID\n", and "serving\n" after it. */
+static const char serving_line[] = "serving\n";
+
+static void read_note(int fd, char text[48])
+{
+    memset(text, 0, 48);
+    (void)!pread(fd, text, 47, 0);
+}
+
+/* Who holds it, for the message. The file may be half written. */
 static long holder_of(int fd)
 {
-    char text[24] = {0};
+    char text[48];
     uint64_t pid = 0;
     struct kw_error ignored;
-    ssize_t len = pread(fd, text, sizeof text - 1, 0);
-    if (len <= 1 ||
-        kw_parse_u64(kw_bytes(text, (size_t)len - 1), 1U << 30, &pid, &ignored) != KW_OK)
+    read_note(fd, text);
+    if (kw_parse_u64(kw_bytes(text, strcspn(text, "\n")), 1U << 30, &pid, &ignored) != KW_OK)
         return 0;
     return (long)pid;
+}
+
+/* A full disk must not keep a home from opening, nor a closed one from being opened again: where
+ * the note cannot be written, it says less. */
+void kw_home_lock_note(int lock, bool serving)
+{
+    char text[48];
+    int len = snprintf(text, sizeof text, "%ld\n%s", (long)getpid(), serving ? serving_line : "");
+    if (ftruncate(lock, 0) == 0)
+        (void)!pwrite(lock, text, (size_t)len, 0);
 }
 
 static KW_ERR refuse(int fd, const char *dir, struct kw_error *err)
@@ -34,10 +51,10 @@ static KW_ERR refuse(int fd, const char *dir, struct kw_error *err)
         who, dir);
 }
 
-KW_ERR kw_home_lock(const char *dir, int *out, struct kw_error *err)
+KW_ERR kw_home_lock(const char *dir, int *out, bool *was_serving, struct kw_error *err)
 {
     char path[KW_PATH_SIZE];
-    char pid[24];
+    char note[48];
     KW_TRY(kw_path_format(path, err, "%s/lock", dir));
     KW_AUTO_FD fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (fd < 0)
@@ -45,10 +62,11 @@ KW_ERR kw_home_lock(const char *dir, int *out, struct kw_error *err)
     if (flock(fd, LOCK_EX | LOCK_NB) != 0)
         return errno == EWOULDBLOCK ? refuse(fd, dir, err)
                                     : kw_fail_errno(err, errno, "cannot lock %s", path);
-    int len = snprintf(pid, sizeof pid, "%ld\n", (long)getpid());
-    /* Only for the message above: a full disk must not keep a home from opening. */
-    if (ftruncate(fd, 0) == 0)
-        (void)!pwrite(fd, pid, (size_t)len, 0);
+    read_note(fd, note);
+    bool serving = strstr(note, serving_line) != NULL;
+    kw_home_lock_note(fd, serving); /* until the store is closed in order */
+    if (was_serving != NULL)
+        *was_serving = serving;
     *out = fd;
     fd = -1;
     return KW_OK;
