@@ -261,8 +261,22 @@ int64_t kw_http_conn_deadline(const struct kw_http_conn *conn)
         return reading < deadline ? reading : deadline;
     }
     if (conn->first == NULL && deadline == INT64_MAX)
-        return conn->idle_from_ms + limits->idle_ms;
+        return conn->idle_from_ms + (conn->trimmed || limits->idle_ms < KW_HTTP_TRIM_MS
+                                         ? limits->idle_ms
+                                         : KW_HTTP_TRIM_MS);
     return deadline;
+}
+
+/* Thousands of connections may idle: each keeps its TLS state and no buffers. What a buffer held of
+ * a request or an answer was wiped when it was read or sent. */
+static void trim(struct kw_http_conn *conn)
+{
+    if (conn->ssl != NULL)
+        SSL_free_buffers(conn->ssl);
+    if (conn->in.len == 0)
+        kw_buf_wipe(&conn->in);
+    kw_buf_wipe(&conn->out);
+    conn->trimmed = true;
 }
 
 /* Nothing is under way, so nothing can be lost: no need to linger. */
@@ -294,10 +308,13 @@ void kw_http_conn_expire(struct kw_http_conn *conn)
     } else if (conn->state == KW_HTTP_OPEN && conn->current != NULL) {
         kw_http_count(&counters->timeouts, 1);
         expire_request(conn);
-    } else if (conn->state == KW_HTTP_OPEN) {
-        finish_idle(conn);
-    } else {
+    } else if (conn->state != KW_HTTP_OPEN) {
         kw_http_conn_close(conn);
+    } else if (conn->idle_from_ms + conn->worker->server->options.limits.idle_ms >
+               conn->worker->now_ms) {
+        trim(conn);
+    } else {
+        finish_idle(conn);
     }
 }
 

@@ -190,6 +190,7 @@ static bool read_once(struct kw_http_conn *conn)
     if (n <= 0)
         return false;
     kw_http_count(&worker->counters.bytes_in, (uint64_t)n);
+    conn->trimmed = false;
     feed(conn, kw_bytes(worker->input, (size_t)n));
     kw_cleanse(worker->input, (size_t)n);
     if (conn->state != KW_HTTP_OPEN)

@@ -22,6 +22,7 @@ enum {
     KW_HTTP_LINGER_MS = 2000,
     KW_HTTP_LINGER_DRAIN_MS = 250,
     KW_HTTP_ACCEPT_PAUSE_MS = 100,
+    KW_HTTP_TRIM_MS = 1000, /* a connection that idles for so long gives its buffers back */
     KW_HTTP_DATE_SIZE = 32,
 };
 
@@ -106,6 +107,7 @@ struct kw_http_conn {
     bool closing;      /* after what is waiting in out and big */
     bool blocked;      /* a write waits for EPOLLOUT */
     bool continue_due; /* 100 Continue, when its turn has come */
+    bool trimmed;      /* it has no buffers but those of its state */
     struct kw_http_parser parser;
     struct kw_http_exchange *current;      /* being read */
     struct kw_http_exchange *first, *last; /* in order, waiting for or having answers */
