@@ -53,6 +53,8 @@ struct kw_api_call {
     const char *query;       /* raw, or "" */
     struct kw_bytes body;    /* JSON or empty */
     struct kw_caller caller; /* authenticated; justification comes from the body */
+    bool more; /* the caller starts others at once, and then calls kw_api_kick: their ledger entries
+                  are written together */
 
     /* Answers, on any thread. The call is the caller's again. */
     void (*done)(struct kw_api_call *call);
@@ -70,6 +72,9 @@ struct kw_api_call {
 };
 
 void kw_api_start(struct kw_api *api, struct kw_api_call *call);
+
+/* After the last of several calls that were started with more. */
+void kw_api_kick(struct kw_api *api);
 
 /* Starts and waits. status, content_type and body_out are the answer. */
 void kw_api_run(struct kw_api *api, struct kw_api_call *call);

@@ -53,6 +53,7 @@ static void submit(struct kw_job *job, bool may_block)
     struct kw_error err;
     job->batch.done = on_durable;
     job->batch.arg = job;
+    job->batch.more = job->call->more && !may_block;
     kw_code code = kw_dk_submit(job->api->authority, &job->batch, may_block, &err);
     if (code == KW_OK)
         return; /* it is the ledger's now, and may be answered already */

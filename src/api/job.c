@@ -233,6 +233,11 @@ void kw_api_start(struct kw_api *api, struct kw_api_call *call)
     atomic_fetch_sub(&api->under_way, 1);
 }
 
+void kw_api_kick(struct kw_api *api)
+{
+    kw_ledger_kick(kw_authority_ledger(api->authority));
+}
+
 struct waiter {
     pthread_mutex_t lock;
     pthread_cond_t signal;

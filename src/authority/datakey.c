@@ -103,6 +103,7 @@ KW_ERR kw_dk_submit(struct kw_authority *authority, struct kw_dk_batch *batch, b
     kw_cleanse(batch->keys.data + batch->count * KW_DK_SIZE, KW_DK_SIZE);
     KW_TRY(record(batch, err));
     count(batch);
+    batch->entries.more = batch->more;
     batch->entries.done = on_durable;
     batch->entries.arg = batch;
     return kw_ledger_append(authority->ledger, &batch->entries, err);

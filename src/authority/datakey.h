@@ -36,6 +36,7 @@ struct kw_dk_batch {
     struct kw_caller caller;  /* texts stay valid until done() */
     struct kw_dk_item *items; /* count of them, the batch's */
     size_t count;
+    bool more;            /* other batches follow at once, and then kw_ledger_kick */
     uint64_t first_index; /* out: ledger index of the first item's entry */
     kw_code code;         /* out: of the batch as a whole */
 

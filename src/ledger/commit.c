@@ -37,10 +37,10 @@ static KW_ERR check_batch(const struct kw_ledger_batch *batch, struct kw_error *
 /* The lock is held. */
 static void make_due(struct kw_ledger *ledger)
 {
-    if (ledger->due || ledger->queued.first == NULL)
-        return;
-    ledger->due = true;
-    pthread_cond_signal(&ledger->to_commit);
+    bool was_due = ledger->due;
+    ledger->due = ledger->queued.first != NULL;
+    if (ledger->due && !was_due)
+        pthread_cond_signal(&ledger->to_commit);
 }
 
 void kw_ledger_kick(struct kw_ledger *ledger)
@@ -153,15 +153,30 @@ static void seal_group(struct group *group, const struct kw_segment *segment)
                         kw_buf_bytes(&group->hashes));
 }
 
+/* Is the checkpoint on disk ours? The publisher may replace it at any time: only what is read while
+ * its two numbers do not change counts. */
+static bool checkpoint_is_ours(struct kw_publisher *publisher, const char *path)
+{
+    uint64_t now;
+    uint64_t next;
+    do {
+        now = atomic_load(&publisher->inode);
+        next = atomic_load(&publisher->inode_next);
+        ino_t inode = kw_ledger_io_inode(path);
+        if (inode == 0)
+            return false;
+        if (inode == now || inode == next)
+            return true;
+    } while (now != atomic_load(&publisher->inode) || next != atomic_load(&publisher->inode_next));
+    return false;
+}
+
 /* The published part must still be there: an audit log whose files are removed must not go on. */
 static KW_ERR check_folder(struct kw_ledger *ledger, struct kw_error *err)
 {
     char path[KW_PATH_SIZE];
-    struct stat st;
-    struct kw_publisher *publisher = &ledger->publisher;
     KW_TRY(kw_path_format(path, err, "%s/checkpoint", ledger->dir));
-    if (stat(path, &st) == 0 && (st.st_ino == atomic_load(&publisher->inode) ||
-                                 st.st_ino == atomic_load(&publisher->inode_next)))
+    if (checkpoint_is_ours(&ledger->publisher, path))
         return KW_OK;
     return kw_fail(
         err, KW_LEDGER_UNAVAILABLE,
@@ -251,7 +266,7 @@ void *kw_ledger_commit_thread(void *arg)
     struct group group = {0};
     pthread_mutex_lock(&ledger->lock);
     for (;;) {
-        while (!ledger->due && !ledger->closing)
+        while ((!ledger->due || ledger->queued.first == NULL) && !ledger->closing)
             pthread_cond_wait(&ledger->to_commit, &ledger->lock);
         if (ledger->queued.first == NULL)
             break;

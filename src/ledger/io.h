@@ -35,6 +35,9 @@ KW_ERR kw_ledger_io_sync_dir(struct kw_ledger_io *io, const char *path, struct k
 KW_ERR kw_ledger_io_put(struct kw_ledger_io *io, const char *path, struct kw_bytes content,
                         ino_t *inode, struct kw_error *err);
 
+/* The inode of the file that path names now; 0 if there is none. */
+ino_t kw_ledger_io_inode(const char *path);
+
 /* Reads len bytes at an offset. KW_TRUNCATED if the file ends before. */
 KW_ERR kw_ledger_io_read(int fd, void *out, size_t len, off_t at, struct kw_error *err);
 

@@ -163,8 +163,7 @@ static KW_ERR write_next(struct kw_wal *wal, struct kw_segment *segment, const s
 /* What is written into a file that has lost its name is lost with the process. */
 static KW_ERR check_named(const struct kw_segment *segment, const char *path, struct kw_error *err)
 {
-    struct stat st;
-    if (stat(path, &st) != 0 || st.st_ino != segment->inode)
+    if (kw_ledger_io_inode(path) != segment->inode)
         return kw_fail(err, KW_LEDGER_UNAVAILABLE, "%s was deleted or replaced while in use", path);
     return KW_OK;
 }

@@ -53,6 +53,8 @@ bool kw_server_from_loopback(const struct kw_http_request *req);
 
 /* route.c: the HTTP layer's handler. */
 void kw_server_handle(void *arg, struct kw_http_request *req);
+/* And what it calls after a turn's requests. */
+void kw_server_batch(void *arg, unsigned worker);
 
 /* metrics.c */
 enum kw_server_route kw_server_route_of(const char *path);

@@ -156,10 +156,19 @@ static void to_api(struct kw_server *server, struct kw_http_request *req)
                                       .tenants = ticket->who.tenants,
                                       .source = ticket->who.source,
                                       .request_id = req->id};
+    call->more = true; /* see kw_server_batch */
     call->done = on_done;
     call->post = post;
     call->arg = ticket;
     kw_api_start(kw_home_api(server->options.home), call);
+}
+
+/* A worker has handled all the requests that had come. */
+void kw_server_batch(void *arg, unsigned worker)
+{
+    struct kw_server *server = arg;
+    KW_UNUSED(worker);
+    kw_api_kick(kw_home_api(server->options.home));
 }
 
 /* ---- What the server answers itself -----------------------------------------------------------

@@ -62,6 +62,7 @@ static KW_ERR make_http(struct kw_server *server, struct kw_error *err)
         http.limits.body_bytes = options->body_bytes;
     http.arg = server;
     http.handler = kw_server_handle;
+    http.on_batch = kw_server_batch;
     http.on_connection_error = on_connection_error;
     return kw_http_server_new(&http, &server->http, err);
 }
