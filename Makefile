@@ -21,7 +21,7 @@ $(BUILD)/build.ninja:
 run: ## install what is missing, build, show the tour, then serve (ARGS=--once: the tour alone)
 	@scripts/install-deps build demo
 	@$(MAKE) --no-print-directory build
-	@$(BUILD)/keyward demo $(ARGS)
+	@$(BUILD)/keyward demo --data $(BUILD)/demo $(ARGS)
 
 test: ## install what is missing, build, run every test that needs this machine alone
 	@scripts/install-deps build test

@@ -76,6 +76,15 @@ static KW_ERR seal_fields(struct kw_demo *demo, struct kw_error *err)
     return KW_OK;
 }
 
+/* The large files have served their turn. */
+static void remove_file(struct kw_demo *demo, const char *name)
+{
+    char path[KW_PATH_SIZE];
+    struct kw_error ignored;
+    if (kw_demo_path(demo, name, path, &ignored) == KW_OK)
+        unlink(path);
+}
+
 static KW_ERR seal_stream(struct kw_demo *demo, struct kw_error *err)
 {
     char size[32];
@@ -99,6 +108,9 @@ static KW_ERR seal_stream(struct kw_demo *demo, struct kw_error *err)
     KW_TRY(kw_demo_same(demo, "export.jsonl", "export.opened", err));
     kw_demo_say(demo, "opened in %.2f s, %.0f MiB/s; every byte is as it was", seconds,
                 per_second(mib, seconds));
+    remove_file(demo, "export.jsonl");
+    remove_file(demo, "export.opened");
+    remove_file(demo, "export.sealed");
     return KW_OK;
 }
 
@@ -184,34 +196,44 @@ static KW_ERR verify(struct kw_demo *demo, struct kw_error *err)
     kw_demo_step(demo, "The ledger is verified, and a forgery found",
                  "Every use of a key is in a Merkle tree that nobody can rewrite unseen, not even "
                  "its owner.");
-    RUN(demo, 0, "ledger", "verify");
+    RUN(demo, 0, "ledger", "verify", "--key", "authority/ledger/vkey");
     printf("     %.*s\n", (int)strcspn(kw_buf_str(&demo->out), "\n"), kw_buf_str(&demo->out));
     kw_demo_say(demo, "verified in %.2f s", demo->seconds);
     KW_TRY(kw_demo_forge_ledger(demo, "forged-ledger", err));
-    RUN(demo, INTEGRITY, "ledger", "verify", "forged-ledger");
+    RUN(demo, INTEGRITY, "ledger", "verify", "forged-ledger", "--key", "authority/ledger/vkey");
     kw_demo_say(demo, "one bit of a copy changed, and found: %s", refusal(demo));
     return KW_OK;
 }
 
-static void print_next(const struct kw_demo *demo, bool once)
+static void print_next_heading(const struct kw_demo *demo)
 {
     printf("\n%sWhat to try next%s\n", demo->colour ? "\033[1m" : "",
            demo->colour ? "\033[0m" : "");
-    if (once)
-        printf("   keyward key show acme/eu --data %s\n"
-               "   keyward inspect -i %s/new.kw\n"
-               "   keyward ledger report --tenant globex --data %s\n",
-               demo->data, demo->dir, demo->data);
-    else
-        printf("   In another terminal, with this server:\n"
-               "   export KEYWARD_CACERT=%s/tls/ca.crt KEYWARD_CERT=%s/tls/client.crt "
-               "KEYWARD_KEY=%s/tls/client.key\n"
-               "   keyward status\n"
-               "   keyward key show acme/eu\n"
-               "   keyward ledger report --tenant globex\n"
-               "   curl --cacert $KEYWARD_CACERT --cert $KEYWARD_CERT --key $KEYWARD_KEY "
-               "https://127.0.0.1:8443/v1/status\n",
-               demo->data, demo->data, demo->data);
+}
+
+static void print_next(const struct kw_demo *demo)
+{
+    print_next_heading(demo);
+    printf("   keyward key show acme/eu --data %s\n"
+           "   keyward inspect -i %s/new.kw\n"
+           "   keyward ledger report --tenant globex --data %s\n",
+           demo->data, demo->dir, demo->data);
+}
+
+/* Once the server listens. */
+static void print_next_serving(void *arg, unsigned port)
+{
+    const struct kw_demo *demo = arg;
+    print_next_heading(demo);
+    printf("   In another terminal, with this server (https://127.0.0.1:%u, until Ctrl-C):\n"
+           "   export KEYWARD_ADDR=https://127.0.0.1:%u KEYWARD_CACERT=%s/tls/ca.crt\n"
+           "   export KEYWARD_CERT=%s/tls/client.crt KEYWARD_KEY=%s/tls/client.key\n"
+           "   keyward status\n"
+           "   keyward key show acme/eu\n"
+           "   keyward ledger report --tenant globex\n"
+           "   curl --cacert $KEYWARD_CACERT --cert $KEYWARD_CERT --key $KEYWARD_KEY "
+           "$KEYWARD_ADDR/v1/tenants\n",
+           port, port, demo->data, demo->data, demo->data);
     fflush(stdout);
 }
 
@@ -261,21 +283,28 @@ static KW_ERR make_dir(struct kw_demo *demo, const char *given, struct kw_error 
     return kw_path_format(demo->data, err, "%s/authority", demo->dir);
 }
 
+/* On the usual port if it is free, else on any: the tour is not to fail at its end. */
 static KW_ERR serve(struct kw_demo *demo, struct kw_invocation *in, struct kw_error *err)
 {
     static const struct kw_cli_option data = {"data", 0, "DIR", ""};
+    static const struct kw_cli_option set = {"set", 0, "NAME=VALUE", ""};
     struct kw_invocation serving = {.command = in->command};
     serving.values[0].option = &data;
     serving.values[0].value = demo->data;
-    serving.value_count = 1;
-    printf("\nServing %s. Ctrl-C ends it.\n", demo->data);
-    fflush(stdout);
-    return kw_serve_run(&serving, err);
+    serving.values[1].option = &set;
+    serving.values[1].value = "log.level=warn";
+    serving.values[2].option = &set;
+    serving.values[2].value = "server.address=127.0.0.1:0";
+    serving.value_count = 2;
+    kw_code code = kw_serve_announced(&serving, print_next_serving, demo, err);
+    if (code != KW_ADDRESS_IN_USE)
+        return code;
+    serving.value_count = 3;
+    return kw_serve_announced(&serving, print_next_serving, demo, err);
 }
 
 static KW_ERR run(struct kw_demo *demo, struct kw_invocation *in, struct kw_error *err)
 {
-    bool once = kw_cli_flag(in, "once");
     uint64_t mib = 256;
     KW_TRY(kw_cli_number(in, "mib", 1 << 20, &mib, err));
     demo->file_size = mib << 20;
@@ -283,8 +312,10 @@ static KW_ERR run(struct kw_demo *demo, struct kw_invocation *in, struct kw_erro
     printf("%sA tour of Keyward%s\n   Everything it makes is in %s\n",
            demo->colour ? "\033[1m" : "", demo->colour ? "\033[0m" : "", demo->dir);
     KW_TRY(tour(demo, err));
-    print_next(demo, once);
-    return once ? KW_OK : serve(demo, in, err);
+    if (!kw_cli_flag(in, "once"))
+        return serve(demo, in, err);
+    print_next(demo);
+    return KW_OK;
 }
 
 static KW_ERR run_demo(struct kw_invocation *in, struct kw_error *err)

@@ -200,7 +200,8 @@ static KW_ERR announce_dev(struct dev *dev, struct kw_home *home, unsigned port,
 struct serving {
     struct dev dev;
     struct kw_home *home;
-    bool json;
+    void (*announce)(void *arg, unsigned port); /* may be NULL */
+    void *announce_arg;
 };
 
 static void on_ready(void *arg, struct kw_server *server)
@@ -211,6 +212,8 @@ static void on_ready(void *arg, struct kw_server *server)
     if (serving->dev.dir[0] != '\0' &&
         announce_dev(&serving->dev, serving->home, port, &err) != KW_OK)
         kw_log(KW_LOG_ERROR, "no token", KW_LOG_STR("reason", err.text));
+    if (serving->announce != NULL)
+        serving->announce(serving->announce_arg, port);
     kw_log(KW_LOG_INFO, "listening", KW_LOG_INT("port", port),
            KW_LOG_STR("data", kw_home_dir(serving->home)),
            KW_LOG_STR("authority", kw_home_facts(serving->home)->authority_id));
@@ -260,9 +263,10 @@ static KW_ERR serve(struct kw_invocation *in, struct serving *serving, struct se
     return open_and_run(serving, settings, err);
 }
 
-KW_ERR kw_serve_run(struct kw_invocation *in, struct kw_error *err)
+KW_ERR kw_serve_announced(struct kw_invocation *in, void (*announce)(void *arg, unsigned port),
+                          void *arg, struct kw_error *err)
 {
-    struct serving serving = {.json = in->json};
+    struct serving serving = {.announce = announce, .announce_arg = arg};
     struct settings *settings = calloc(1, sizeof *settings);
     if (settings == NULL)
         return kw_fail_code(err, KW_NO_MEMORY);
@@ -272,4 +276,9 @@ KW_ERR kw_serve_run(struct kw_invocation *in, struct kw_error *err)
     kw_home_settings_free(settings->home_settings);
     free(settings);
     return code;
+}
+
+KW_ERR kw_serve_run(struct kw_invocation *in, struct kw_error *err)
+{
+    return kw_serve_announced(in, NULL, NULL, err);
 }

@@ -11,6 +11,11 @@ extern const struct kw_cli_option kw_serve_options[];
     "SIGHUP reloads certificates."
 KW_ERR kw_serve_run(struct kw_invocation *in, struct kw_error *err);
 
+/* As keyward serve, for a caller that tells people where it listens: announce(arg, port) once it
+ * does. */
+KW_ERR kw_serve_announced(struct kw_invocation *in, void (*announce)(void *arg, unsigned port),
+                          void *arg, struct kw_error *err);
+
 extern const struct kw_cli_option kw_config_options[];
 KW_ERR kw_config_show_run(struct kw_invocation *in, struct kw_error *err);
 KW_ERR kw_config_check_run(struct kw_invocation *in, struct kw_error *err);
