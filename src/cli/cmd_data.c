@@ -41,6 +41,23 @@ static const struct kw_cli_option fields_open_options[] = {
     WHY,
     END,
 };
+static const struct kw_cli_option message_seal_options[] = {
+    {"sign", 's', NULL, "have it signed by the tenant's key; the authority is not sent it"},
+    SCOPE(""),
+    CONTEXT,
+    FILES,
+    {"text", 0, NULL, "write the text form, kw1. and base64url"},
+    WHY,
+    END,
+};
+static const struct kw_cli_option message_open_options[] = {
+    {"signed", 's', NULL, "it must be signed, by the key of --tenant and --region"},
+    SCOPE(EXPECTED),
+    CONTEXT,
+    FILES,
+    WHY,
+    END,
+};
 static const struct kw_cli_option inspect_options[] = {
     {"input", 'i', "FILE", "read from; '-' or nothing: standard input"},
     END,
@@ -64,6 +81,13 @@ static const struct kw_cli_option rewrap_options[] = {
     "All other bytes stay as they are, so the records stay JSON and can be searched by their other\n" \
     "fields. A path is $ and steps .name, ['name'], [index] or [*]; ':CLASS' behind it gives its\n" \
     "values another class. The first bad line ends it, named, and no output file appears."
+#define MESSAGE_SEAL_HELP                                                                          \
+    "All that comes in is one message, up to 16 MiB. Who holds the tenant's public key can check a\n" \
+    "signature without opening the message; it holds through rotation and re-wrap. Against replay\n" \
+    "put the queue's message id into the context."
+#define MESSAGE_OPEN_HELP                                                                          \
+    "With --signed only a signed message opens, without it only one that is not: what the reader\n" \
+    "expects decides, not what the message says of itself."
 #define REWRAP_HELP                                                                                \
     "Envelopes, streams, messages, their text forms and JSON records, in files and folders; only\n" \
     "the wrapped data key changes, never the payload, so a large file takes no longer than a small\n" \
@@ -78,6 +102,10 @@ const struct kw_command kw_commands_data[] = {
      FIELDS_SEAL_HELP, fields_seal_options, kw_run_fields_seal},
     {"fields open", "", 0, 0, "open sealed values of JSON records",
      "Byte for byte what 'fields seal' was given.", fields_open_options, kw_run_fields_open},
+    {"message seal", "", 0, 0, "seal a message for a queue, signed if wanted", MESSAGE_SEAL_HELP,
+     message_seal_options, kw_run_message_seal},
+    {"message open", "", 0, 0, "open a message, and check its signature", MESSAGE_OPEN_HELP,
+     message_open_options, kw_run_message_open},
     {"inspect", "[FILE]", 0, 1, "what a sealed thing says of itself; needs no key",
      "Its kind, key reference, version, class, suite and sizes; of JSON records, counts of them.",
      inspect_options, kw_run_inspect},
