@@ -43,14 +43,6 @@ static KW_ERR draw(struct kw_secret *text, struct kw_token_row *row, struct kw_e
     return KW_OK;
 }
 
-static KW_ERR apply_create(struct kw_change *change, struct kw_error *err)
-{
-    const struct kw_token_row *row = change->arg;
-    kw_buf_printf(&change->detail, "{\"token\":\"%s\",\"roles\":\"%s\"}", row->id, row->roles);
-    KW_TRY(kw_buf_status(&change->detail, err));
-    return kw_store_token_add(change->authority->store, row, err);
-}
-
 /* Nobody hands out rights that they lack themselves. */
 static KW_ERR check_grant(const struct kw_caller *caller, const char *roles, const char *tenants,
                           struct kw_error *err)
@@ -63,6 +55,16 @@ static KW_ERR check_grant(const struct kw_caller *caller, const char *roles, con
     if (!only_use)
         return kw_fail(err, KW_FORBIDDEN, "a token cannot have rights that its maker lacks");
     return KW_OK;
+}
+
+/* The grant is looked at in here, so that who reaches for too much is on record. */
+static KW_ERR apply_create(struct kw_change *change, struct kw_error *err)
+{
+    const struct kw_token_row *row = change->arg;
+    KW_TRY(check_grant(change->caller, row->roles, row->tenants, err));
+    kw_buf_printf(&change->detail, "{\"token\":\"%s\",\"roles\":\"%s\"}", row->id, row->roles);
+    KW_TRY(kw_buf_status(&change->detail, err));
+    return kw_store_token_add(change->authority->store, row, err);
 }
 
 static KW_ERR fill_row(struct kw_token_row *row, const char *principal, const char *roles,
@@ -88,7 +90,6 @@ KW_ERR kw_authority_token_create(struct kw_authority *authority, const struct kw
 {
     KW_AUTO(kw_secret) drawn = KW_SECRET_INIT;
     struct kw_token_row fresh = {.revoked = false};
-    KW_TRY(check_grant(caller, roles, tenants, err));
     KW_TRY(fill_row(&fresh, principal, roles, tenants, lifetime_ms, err));
     KW_TRY(draw(&drawn, &fresh, err));
     struct kw_change change = {.authority = authority,
