@@ -26,13 +26,13 @@ enum change_kind { CHANGE_WRITE, CHANGE_CREATE, CHANGE_RENAME, CHANGE_UNLINK, CH
 struct change {
     enum change_kind kind;
     char *path;
-    char *other;  /* rename: from; and where the replaced or removed file is kept, see backup */
+    char *other;     /* rename: from; write: where the file has been renamed to */
     char *backup; /* a hard link to what was replaced or removed; NULL if there was nothing */
     off_t at;     /* write */
     off_t size;   /* of the file before */
     size_t len;
     uint8_t *old;    /* what stood there, as far as the file reached */
-    bool undo_alone; /* a truncation by open: size and bytes as of a write */
+    ino_t inode;     /* of the file, which may have been renamed since */
 };
 
 enum { CHANGES_MAX = 4096 };
@@ -68,12 +68,13 @@ static inline void powerloss_name(int fd, char path[4096])
 
 static inline void undo_write(const struct change *c)
 {
-    int fd = open(c->path, O_WRONLY);
-    if (fd < 0)
-        return;
-    if (c->len > 0 && pwrite(fd, c->old, c->len, c->at) < 0)
-        abort();
-    if (ftruncate(fd, c->size) != 0)
+    struct stat st;
+    const char *path = stat(c->path, &st) == 0 && st.st_ino == c->inode ? c->path : c->other;
+    if (path == NULL || stat(path, &st) != 0 || st.st_ino != c->inode)
+        return; /* gone */
+    int fd = open(path, O_WRONLY);
+    if (fd < 0 || (c->len > 0 && pwrite(fd, c->old, c->len, c->at) < 0) ||
+        ftruncate(fd, c->size) != 0)
         abort();
     close(fd);
 }
@@ -165,6 +166,7 @@ static inline void note_old_bytes(struct powerloss_io *p, int fd, const char *pa
     if (fstat(fd, &st) != 0)
         abort();
     c->size = st.st_size;
+    c->inode = st.st_ino;
     c->at = at;
     c->len = at >= st.st_size                  ? 0
              : (size_t)(st.st_size - at) < len ? (size_t)(st.st_size - at)
@@ -218,12 +220,13 @@ static inline ssize_t powerloss_pwrite(struct kw_ledger_io *io, int fd, const vo
 static inline int powerloss_sync(struct kw_ledger_io *io, int fd)
 {
     struct powerloss_io *p = (struct powerloss_io *)io;
-    char path[4096];
-    powerloss_name(fd, path);
+    struct stat st;
+    if (fstat(fd, &st) != 0)
+        abort();
     pthread_mutex_lock(&p->lock);
     bool last = powerloss_call(p);
     for (size_t i = p->count; i-- > 0;)
-        if (p->change[i].kind == CHANGE_WRITE && strcmp(p->change[i].path, path) == 0)
+        if (p->change[i].kind == CHANGE_WRITE && p->change[i].inode == st.st_ino)
             powerloss_forget(p, i);
     int result = p->seed == 0 ? kw_ledger_io_system()->sync(io, fd) : 0;
     if (last)
@@ -268,6 +271,11 @@ static inline int powerloss_rename(struct kw_ledger_io *io, const char *from, co
     c->other = strdup(from);
     powerloss_backup(p, c, to);
     int result = kw_ledger_io_system()->rename(io, from, to);
+    for (size_t i = 0; result == 0 && i < p->count; i++)
+        if (p->change[i].kind == CHANGE_WRITE && strcmp(p->change[i].path, from) == 0) {
+            free(p->change[i].other);
+            p->change[i].other = strdup(to);
+        }
     if (last)
         powerloss_end(p);
     pthread_mutex_unlock(&p->lock);
