@@ -71,10 +71,10 @@ static KW_ERR open_message(struct opening *o, struct kw_invocation *in, struct k
     KW_TRY(kw_message_parse(&message, kw_buf_bytes(block), err));
     o->head = message.head;
     if (message.is_signed)
-        return kw_fail(err, KW_BAD_SIGNATURE,
-                       "%s is a signed message: open it with the library, which is given the "
-                       "tenant's public key to check it against",
-                       o->input.name);
+        return kw_fail(
+            err, KW_BAD_SIGNATURE,
+            "%s is a signed message: 'keyward message open --signed' checks and opens it",
+            o->input.name);
     KW_TRY(get_key(o, in, err));
     KW_TRY(kw_message_open_with_key(&plain, &message, &o->scope.context.bound, o->key, NULL, err));
     return kw_output_write(&o->output, kw_buf_bytes(&plain), err);
@@ -214,6 +214,7 @@ static KW_ERR run(struct opening *o, struct kw_invocation *in, struct kw_error *
     KW_TRY(kw_input_open(&o->input, kw_cli_value(in, "input"), err));
     KW_TRY(kw_output_open(&o->output, kw_cli_value(in, "output"), &o->input, err));
     kw_progress_start(&o->progress, "opening", kw_input_size(&o->input), true);
+    o->progress.on = o->progress.on && !o->output.is_terminal;
     kw_code code = open_any(o, in, err);
     if (code == KW_OK)
         code = kw_output_finish(&o->output, err);
