@@ -2,6 +2,9 @@
 
 static kw_code trust_failure(struct kw_error *err, const char *reason)
 {
+    if (strstr(reason, "expired") != NULL)
+        return kw_fail(err, KW_BAD_CERTIFICATE,
+                       "the server's certificate has expired (%s): renew it there", reason);
     return kw_fail(err, KW_BAD_CERTIFICATE,
                    "the server's certificate is not trusted (%s): give the authority's CA file "
                    "(KEYWARD_CACERT)",

@@ -227,6 +227,20 @@ KW_ERR kw_home_open(const struct kw_home_options *options, struct kw_home **out,
     return KW_OK;
 }
 
+/* What was done before is durable whatever happens here, and who reads the message must not do it
+ * again. */
+static KW_ERR publish(struct kw_home *home, struct kw_error *err)
+{
+    struct kw_error why = {0};
+    kw_code code = kw_ledger_publish(home->ledger, &why);
+    if (code != KW_OK)
+        return kw_fail(err, code,
+                       "done and recorded, but the checkpoint over it is not published yet (the "
+                       "next command tries again): %s",
+                       why.text);
+    return KW_OK;
+}
+
 /* The ledger is published before its size is noted, and both before anything is let go of. */
 KW_ERR kw_home_close(struct kw_home *home, struct kw_error *err)
 {
@@ -236,7 +250,7 @@ KW_ERR kw_home_close(struct kw_home *home, struct kw_error *err)
     kw_authority_free(home->authority);
     kw_code published = KW_OK;
     if (home->ledger != NULL) {
-        published = kw_ledger_publish(home->ledger, err);
+        published = publish(home, err);
         kw_code noted = published == KW_OK ? note_ledger_size(home, err) : KW_OK;
         kw_code closed = kw_ledger_close(home->ledger, published == KW_OK ? err : NULL);
         published = published != KW_OK ? published : noted != KW_OK ? noted : closed;

@@ -48,12 +48,19 @@ def openssl(*args, **how):
     return subprocess.run(["openssl", *args], check=True, capture_output=True, **how)
 
 
+def faked(when):
+    """The environment in which a dynamically linked program sees another time, such as "-3d"."""
+    for folder in ("/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib"):
+        library = f"{folder}/faketime/libfaketimeMT.so.1"
+        if os.path.exists(library):
+            return {"LD_PRELOAD": library, "FAKETIME": when, "FAKETIME_DONT_RESET": "1"}
+    raise unittest.SkipTest("libfaketime is not installed")
+
+
 def limited(kind, *values):
     """A preexec_fn that sets a resource limit in the child."""
     def limit():
         resource.setrlimit(kind, values if len(values) == 2 else (values[0], values[0]))
-        if kind == resource.RLIMIT_FSIZE:
-            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # a write then fails with EFBIG
     return limit
 
 
@@ -137,11 +144,11 @@ class Case(unittest.TestCase):
 class Server:
     """keyward serve on a free port. Its log is in a file beside the data folder."""
 
-    def __init__(self, data, *settings, env=None, wrapper=(), args=(), address="127.0.0.1:0", **how):
+    def __init__(self, data, *settings, env=None, args=(), address="127.0.0.1:0", **how):
         self.data = data
         handle, self.log = tempfile.mkstemp(prefix="server-", suffix=".log",
                                             dir=os.path.dirname(os.path.abspath(data)))
-        command = [*wrapper, PROGRAM, "serve", "--data", data, *args]
+        command = [PROGRAM, "serve", "--data", data, *args]
         for setting in (f"server.address={address}", *settings):
             command += ["--set", setting]
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=handle,
@@ -168,6 +175,14 @@ class Server:
                 break
             time.sleep(0.01)
         raise AssertionError(f"the server did not start: {self.text()}")
+
+    def wait_text(self, words):
+        """Until the log holds them: a line may be written after the answer was read."""
+        until = time.monotonic() + WAIT
+        while words not in self.text():
+            if time.monotonic() > until:
+                raise AssertionError(f"not in the log: {words}: {self.text()}")
+            time.sleep(0.01)
 
     def client(self, **how):
         client = Client(self, **how)
