@@ -27,24 +27,16 @@ static KW_ERR add(struct found *found, struct kw_segment *segment, struct kw_err
     return KW_OK;
 }
 
-/* A segment whose header is not valid was being taken into use when the process ended: nothing in
- * it has been acknowledged. Unless it has two frames: the second was written after the first was
- * synced, and with it the header, so the header was damaged later. */
-static KW_ERR check_unused(int fd, const uint8_t *header, const char *name, struct kw_error *err)
+/* A spare that was never used begins with zeros. Any other header that is not valid was damaged, or
+ * is of another ledger: a header is less than a sector and is written at once, so no crash leaves
+ * half of one. To pass over it could be to lose what was acknowledged. */
+static KW_ERR check_unused(const uint8_t *header, const char *name, struct kw_error *err)
 {
-    KW_AUTO(kw_frame) frame = {0};
-    struct kw_segment_header guess = {0};
-    bool more = false;
-    memcpy(guess.id, header + 32, sizeof guess.id);
-    kw_code code = kw_frame_read(fd, &guess, KW_SEGMENT_HEADER_SIZE, &frame, err);
-    if (code == KW_OK)
-        code = kw_frame_follows(fd, &guess, KW_SEGMENT_HEADER_SIZE, &more, err);
-    if (code == KW_NOT_FOUND)
+    static const uint8_t zeros[KW_SEGMENT_HEADER_SIZE];
+    if (memcmp(header, zeros, sizeof zeros) == 0)
         return KW_OK;
-    if (code == KW_OK && more)
-        return kw_fail(err, KW_LEDGER_CORRUPT, "the header of the write-ahead file %s is damaged",
-                       name);
-    return code;
+    return kw_fail(err, KW_LEDGER_CORRUPT,
+                   "the header of the write-ahead file %s is damaged, or of another ledger", name);
 }
 
 static KW_ERR read_header(struct kw_wal *wal, struct kw_segment *segment, bool *used,
@@ -58,7 +50,7 @@ static KW_ERR read_header(struct kw_wal *wal, struct kw_segment *segment, bool *
     KW_TRY(code);
     *used = kw_segment_header_get(header, &segment->header, &wal->log);
     if (!*used)
-        return check_unused(segment->fd, header, segment->name, err);
+        return check_unused(header, segment->name, err);
     segment->end = KW_SEGMENT_HEADER_SIZE;
     segment->end_index = segment->header.first_index;
     return KW_OK;

@@ -109,7 +109,7 @@ static inline void fixture_verify(const char *dir, uint64_t size)
 
 static inline const char *fixture_path(char path[KW_PATH_SIZE], const char *dir, const char *name)
 {
-    snprintf(path, KW_PATH_SIZE, "%s/%s", dir, name);
+    assert_int_equal(kw_path_format(path, NULL, "%s/%s", dir, name), KW_OK);
     return path;
 }
 
