@@ -118,6 +118,7 @@ static KW_ERR run(struct fields *f, struct kw_invocation *in, struct kw_error *e
     KW_TRY(prepare(f, in, err));
     kw_progress_start(&f->progress, f->job.act == KW_RECORDS_SEAL ? "sealing" : "opening",
                       kw_input_size(&f->input), true);
+    f->progress.on = f->progress.on && !f->output.is_terminal;
     kw_code code = kw_records_run(&f->job, err);
     if (code == KW_OK)
         code = kw_output_finish(&f->output, err);

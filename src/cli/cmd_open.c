@@ -195,15 +195,12 @@ static void report_json(const struct opening *o)
 
 static void report(const struct opening *o, bool json)
 {
-    char size[32];
-    char rate[32];
-    double seconds = kw_data_seconds(o->started_us);
+    char pace[96];
     if (json) {
         report_json(o);
     } else if (o->output.path[0] != '\0') {
-        printf("opened %s to %s: %s in %.2f s (%s/s), ledger entry %llu\n", o->input.name,
-               o->output.name, kw_cli_size_text(o->output.written, size), seconds,
-               kw_cli_size_text((uint64_t)((double)o->output.written / seconds), rate),
+        printf("opened %s to %s: %s, ledger entry %llu\n", o->input.name, o->output.name,
+               kw_data_pace(o->output.written, kw_data_seconds(o->started_us), pace),
                (unsigned long long)o->keys.first_index);
     }
 }

@@ -137,10 +137,11 @@ static KW_ERR verdict(const struct kw_rewrap_run *run, struct kw_error *err)
 {
     if (run->failed_files == 0)
         return KW_OK;
-    return kw_fail(err, run->first_error.code,
-                   "%llu of %llu files %s left as they are; the first: %.250s",
-                   (unsigned long long)run->failed_files, (unsigned long long)run->files,
-                   run->failed_files == 1 ? "is" : "are", run->first_error.text);
+    return kw_fail(
+        err, run->first_error.code,
+        "%llu of %llu files could not be re-wrapped and are as they were; the first: %.250s",
+        (unsigned long long)run->failed_files, (unsigned long long)run->files,
+        run->first_error.text);
 }
 
 static KW_ERR do_run(struct kw_rewrap_run *run, struct kw_invocation *in, struct kw_error *err)

@@ -128,17 +128,14 @@ static void report_json(const struct sealing *s)
 
 static void report(const struct sealing *s, bool json)
 {
-    char size[32];
-    char rate[32];
-    double seconds = kw_data_seconds(s->started_us);
+    char pace[96];
     if (json) {
         report_json(s);
     } else if (s->output.path[0] != '\0') {
-        printf("sealed %s to %s: %s for %s/%s, class %s, %s in %.2f s (%s/s), ledger entry %llu\n",
-               s->input.name, s->output.name,
-               s->format == KW_FORMAT_STREAM ? "a stream" : "an envelope", s->scope.tenant,
-               s->scope.region, s->scope.data_class, kw_cli_size_text(s->plain_size, size), seconds,
-               kw_cli_size_text((uint64_t)((double)s->plain_size / seconds), rate),
+        printf("sealed %s to %s: %s for %s/%s, class %s, %s, ledger entry %llu\n", s->input.name,
+               s->output.name, s->format == KW_FORMAT_STREAM ? "a stream" : "an envelope",
+               s->scope.tenant, s->scope.region, s->scope.data_class,
+               kw_data_pace(s->plain_size, kw_data_seconds(s->started_us), pace),
                (unsigned long long)s->keys.first_index);
     }
 }
@@ -155,6 +152,7 @@ static KW_ERR run(struct sealing *s, struct kw_invocation *in, struct kw_error *
                        "sealed bytes are not for a terminal: add --text, -o FILE, "
                        "or a pipe");
     kw_progress_start(&s->progress, "sealing", kw_input_size(&s->input), true);
+    s->progress.on = s->progress.on && !s->output.is_terminal;
     kw_code code = seal_all(s, in, err);
     kw_progress_end(&s->progress);
     if (code == KW_OK)

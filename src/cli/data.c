@@ -102,3 +102,17 @@ double kw_data_seconds(int64_t started_us)
     int64_t us = kw_clock_us() - started_us;
     return us > 0 ? (double)us / 1e6 : 1e-6;
 }
+
+const char *kw_data_pace(uint64_t bytes, double seconds, char text[96])
+{
+    enum { TOO_LITTLE = 1 << 20 };
+    char size[32];
+    char rate[32];
+    kw_cli_size_text(bytes, size);
+    if (bytes < TOO_LITTLE)
+        snprintf(text, 96, "%s", size);
+    else
+        snprintf(text, 96, "%s in %.2f s (%s/s)", size, seconds,
+                 kw_cli_size_text((uint64_t)((double)bytes / seconds), rate));
+    return text;
+}

@@ -38,8 +38,11 @@ const char *kw_class_name_known(const uint8_t tag[KW_CLASS_TAG_SIZE]);
 /* "pii", or "tag 01020304". Returns text. */
 const char *kw_class_text(const uint8_t tag[KW_CLASS_TAG_SIZE], char text[40]);
 
-/* Seconds since started_us, and what that makes a second. */
+/* Seconds since started_us, never 0. */
 double kw_data_seconds(int64_t started_us);
+
+/* "5 MiB in 0.1 s (50 MiB/s)"; without the rate where it would mean nothing. Returns text. */
+const char *kw_data_pace(uint64_t bytes, double seconds, char text[96]);
 
 /* ---- Census: how many sealed things lie under which version of which key ---- */
 

@@ -2,6 +2,7 @@
 
 #include "json/write.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -239,9 +240,21 @@ static int dispatch(int argc, char **argv)
     return code == KW_OK ? 0 : report(&in, code, &err);
 }
 
+/* A program started without standard input, output or error would open its database under such a
+ * number, and its messages would be written into it. The place is taken by something on which the
+ * wrong use fails. */
+static void hold_standard_files(void)
+{
+    for (int fd = 0; fd <= 2; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY) != fd)
+            abort();
+}
+
 int main(int argc, char **argv)
 {
+    hold_standard_files();
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a file at its size limit fails to grow, and that is told */
     const char *lacking = kw_process_harden(false);
     if (lacking != NULL)
         fprintf(stderr, "keyward: %s\n", lacking);

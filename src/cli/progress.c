@@ -83,6 +83,6 @@ void kw_progress_add(struct kw_progress *progress, uint64_t units)
 
 void kw_progress_end(struct kw_progress *progress)
 {
-    if (progress->on)
+    if (progress->on && progress->shown_us != progress->started_us)
         fputs("\r\033[K", stderr);
 }

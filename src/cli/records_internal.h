@@ -21,6 +21,7 @@ struct kw_line {
 struct kw_round {
     struct kw_buf text; /* lines of this round, and behind them the beginning of the next */
     size_t used;        /* bytes that are this round's */
+    bool at_end;        /* no more comes after text */
     uint64_t first_line;
     struct kw_line line[KW_ROUND_RECORDS];
     struct kw_record record[KW_ROUND_RECORDS];

@@ -75,7 +75,8 @@ static KW_ERR read_text(struct kw_round *round, struct kw_records_job *job,
             seen = end != NULL ? (size_t)(end - text) + 1 : round->text.len;
         }
         bool enough = ends == KW_ROUND_RECORDS || (ends > 0 && round->text.len >= KW_ROUND_BYTES);
-        if (enough || got < READ_SIZE)
+        round->at_end = got < READ_SIZE;
+        if (enough || round->at_end)
             return kw_buf_status(&round->text, err);
         if (ends == 0 && round->text.len > KW_RECORD_BYTES)
             return kw_fail(err, KW_TOO_LARGE, "line %llu: a record has more than %d MiB",
@@ -84,6 +85,7 @@ static KW_ERR read_text(struct kw_round *round, struct kw_records_job *job,
     }
 }
 
+/* What has no line end is a line only at the end of all. */
 static bool next_line(const struct kw_round *round, bool whole, struct kw_line *out)
 {
     size_t left = round->text.len - round->used;
@@ -91,6 +93,8 @@ static bool next_line(const struct kw_round *round, bool whole, struct kw_line *
         return false;
     const uint8_t *at = round->text.data + round->used;
     const uint8_t *end = whole ? NULL : memchr(at, '\n', left);
+    if (end == NULL && !round->at_end)
+        return false;
     *out = (struct kw_line){.start = round->used};
     out->len = end != NULL ? (size_t)(end - at) : left;
     out->whole = out->len + (end != NULL ? 1 : 0);

@@ -150,16 +150,27 @@ static struct kw_patch make_patch(const struct kw_sealed_file *file,
     return patch;
 }
 
-static KW_ERR check_unchanged(int fd, const char *path, const struct kw_patch *patch,
-                              struct kw_error *err)
+static KW_ERR is_unchanged(int fd, const char *path, const struct kw_patch *patch, bool *out,
+                           struct kw_error *err)
 {
     uint8_t now[KW_PATCH_MAX];
     ssize_t got = pread(fd, now, patch->len, (off_t)patch->offset);
     if (got < 0)
         return kw_fail_errno(err, errno, "cannot read %s", path);
-    if ((size_t)got != patch->len || memcmp(now, patch->before, patch->len) != 0)
-        return kw_fail(err, KW_STATE_CONFLICT, "%s was changed just now: run this again", path);
+    *out = (size_t)got == patch->len && memcmp(now, patch->before, patch->len) == 0;
     return KW_OK;
+}
+
+/* A file with two names has been re-wrapped under the other one: that is as good. */
+static KW_ERR check_done(const char *path, const struct kw_wrapped_key *head, struct kw_error *err)
+{
+    KW_AUTO(kw_sealed_file) now = {0};
+    enum kw_file_kind kind = KW_FILE_OTHER;
+    KW_TRY(kw_sealed_file_look(path, &now, &kind, err));
+    if (kind == KW_FILE_SEALED && now.head.version == head->version &&
+        memcmp(now.head.key_ref, head->key_ref, KW_KEY_REF_SIZE) == 0)
+        return KW_OK;
+    return kw_fail(err, KW_STATE_CONFLICT, "%s was changed just now: run this again", path);
 }
 
 static KW_ERR copy_patched(const char *path, const struct stat *st, const struct kw_patch *patch,
@@ -181,9 +192,12 @@ KW_ERR kw_sealed_file_rewrap(const struct kw_sealed_file *file, const struct kw_
 {
     KW_AUTO_FD fd = -1;
     struct stat st;
+    bool unchanged = false;
     struct kw_patch patch = make_patch(file, head);
     KW_TRY(kw_rewrap_lock(file->path, &fd, &st, err));
-    KW_TRY(check_unchanged(fd, file->path, &patch, err));
+    KW_TRY(is_unchanged(fd, file->path, &patch, &unchanged, err));
+    if (!unchanged)
+        return check_done(file->path, head, err);
     if (st.st_size > KW_REWRAP_COPY_MAX || st.st_nlink > 1)
         return kw_patch_in_place(fd, file->path, &patch, err);
     return copy_patched(file->path, &st, &patch, err);
