@@ -42,7 +42,7 @@ KW_ERR kw_message_statement_parse(struct kw_message_statement *out, struct kw_by
 struct kw_signer {
     const uint8_t *seed; /* NULL: sign is asked */
     uint32_t version;
-    KW_ERR (*sign)
+    KW_ERR(*sign)
     (void *arg, const uint8_t statement[KW_MESSAGE_STATEMENT_SIZE],
      uint8_t signature[KW_SIGNATURE_SIZE], struct kw_error *err);
     void *arg;
