@@ -162,20 +162,24 @@ KW_ERR kw_demo_packages(struct kw_demo *demo, struct kw_demo_input *out, struct 
 /* ---- Files ------------------------------------------------------------------------------------
  */
 
-static KW_ERR open_pair(const struct kw_demo *demo, const char *a, const char *b, bool write_b,
-                        FILE **fa, FILE **fb, struct kw_error *err)
+static KW_ERR open_file(const struct kw_demo *demo, const char *name, const char *mode, FILE **out,
+                        struct kw_error *err)
 {
     char path[KW_PATH_SIZE];
-    KW_TRY(kw_demo_path(demo, a, path, err));
-    *fa = fopen(path, "re");
-    if (*fa == NULL)
-        return kw_fail_errno(err, errno, "cannot open %s", path);
-    KW_TRY(kw_demo_path(demo, b, path, err));
-    *fb = fopen(path, write_b ? "we" : "re");
-    if (*fb != NULL)
-        return KW_OK;
-    fclose(*fa);
-    return kw_fail_errno(err, errno, "cannot open %s", path);
+    KW_TRY(kw_demo_path(demo, name, path, err));
+    *out = fopen(path, mode);
+    return *out != NULL ? KW_OK : kw_fail_errno(err, errno, "cannot open %s", path);
+}
+
+/* Both or neither. */
+static KW_ERR open_pair(const struct kw_demo *demo, const char *const names[2], const char *mode,
+                        FILE *files[2], struct kw_error *err)
+{
+    KW_TRY(open_file(demo, names[0], "re", &files[0], err));
+    kw_code code = open_file(demo, names[1], mode, &files[1], err);
+    if (code != KW_OK)
+        fclose(files[0]);
+    return code;
 }
 
 static bool copy_once(FILE *from, FILE *to, char *bytes, uint64_t *size)
@@ -193,19 +197,18 @@ static bool copy_once(FILE *from, FILE *to, char *bytes, uint64_t *size)
 KW_ERR kw_demo_large_file(struct kw_demo *demo, const char *from, const char *to,
                           struct kw_error *err)
 {
-    FILE *in = NULL;
-    FILE *out = NULL;
+    FILE *files[2] = {NULL, NULL};
     char *bytes = malloc(COPY);
     if (bytes == NULL)
         return kw_fail_code(err, KW_NO_MEMORY);
-    kw_code code = open_pair(demo, from, to, true, &in, &out, err);
+    kw_code code = open_pair(demo, (const char *const[]){from, to}, "we", files, err);
     if (code == KW_OK) {
         uint64_t size = 0;
         bool ok = true;
         while (ok && size < demo->file_size)
-            ok = copy_once(in, out, bytes, &size) && size > 0;
-        fclose(in);
-        if (fclose(out) != 0 || !ok)
+            ok = copy_once(files[0], files[1], bytes, &size) && size > 0;
+        fclose(files[0]);
+        if (fclose(files[1]) != 0 || !ok)
             code = kw_fail_errno(err, errno, "cannot write %s", to);
     }
     free(bytes);
@@ -214,20 +217,18 @@ KW_ERR kw_demo_large_file(struct kw_demo *demo, const char *from, const char *to
 
 KW_ERR kw_demo_same(const struct kw_demo *demo, const char *a, const char *b, struct kw_error *err)
 {
-    FILE *fa = NULL;
-    FILE *fb = NULL;
-    static char bytes_a[65536];
-    static char bytes_b[65536];
-    KW_TRY(open_pair(demo, a, b, false, &fa, &fb, err));
-    size_t got_a = 0;
+    FILE *files[2] = {NULL, NULL};
+    static char bytes[2][65536];
+    KW_TRY(open_pair(demo, (const char *const[]){a, b}, "re", files, err));
+    size_t got = 0;
     bool same = true;
     do {
-        got_a = fread(bytes_a, 1, sizeof bytes_a, fa);
-        size_t got_b = fread(bytes_b, 1, sizeof bytes_b, fb);
-        same = got_a == got_b && memcmp(bytes_a, bytes_b, got_a) == 0;
-    } while (same && got_a > 0);
-    fclose(fa);
-    fclose(fb);
+        got = fread(bytes[0], 1, sizeof bytes[0], files[0]);
+        size_t other = fread(bytes[1], 1, sizeof bytes[1], files[1]);
+        same = got == other && memcmp(bytes[0], bytes[1], got) == 0;
+    } while (same && got > 0);
+    fclose(files[0]);
+    fclose(files[1]);
     return same ? KW_OK : kw_fail(err, KW_SEAL_BROKEN, "%s and %s differ", a, b);
 }
 

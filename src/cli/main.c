@@ -225,6 +225,9 @@ static int dispatch(int argc, char **argv)
 {
     struct kw_error err = {0};
     struct kw_invocation in = {.command = find(argc, argv)};
+    bool wants_help = argc > 2 && (strcmp(argv[2], "--help") == 0 || strcmp(argv[2], "-h") == 0);
+    if (in.command == NULL && wants_help && print_group(stdout, argv[1]))
+        return 0;
     if (in.command == NULL) {
         fprintf(stderr, "keyward: there is no command '%.40s'%s (usage)\n", argv[1],
                 print_group(stderr, argv[1]) ? ": see above" : ": try 'keyward help'");
