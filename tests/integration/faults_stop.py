@@ -13,7 +13,7 @@ class Load:
     """Clients that generate data keys (and make tenants) without pause, and remember every answer."""
 
     def __init__(self, server):
-        self.acknowledged = []  # (plaintext, wrapped, index, request id, tenant)
+        self.acknowledged = []  # (plaintext, wrapped, index, request id)
         self.tenants = []
         self.refusals = []      # answers that were none of success
         self.broken = []        # no answer
@@ -60,7 +60,7 @@ class Load:
             return
         found = answer.json
         self.acknowledged.append((found["items"][0]["plaintext"], found["items"][0]["wrapped"],
-                                  found["receipt"]["index"]))
+                                  found["receipt"]["index"], answer.headers["X-Request-Id"]))
 
     def end(self):
         self.stopping = True
@@ -75,12 +75,13 @@ class Stops(Case):
             path = self.write(f"old{number}", text)
             self.ok("ledger", "verify", f"{data}/ledger", "--key", f"{data}/ledger/vkey", "--old", path)
         entries = self.entries(data)
-        for _, wrapped, index in acknowledged:
+        for _, _, index, request in acknowledged:
             self.assertLess(index, len(entries))
             entry = entries[index]
             self.assertEqual(entry["api"]["operation"], "GenerateDataKey")
             self.assertEqual(entry["status_id"], 1)
-        self.assertEqual(len({i for _, _, i in acknowledged}), len(acknowledged), "an index twice")
+            self.assertEqual(entry["api"]["request"]["uid"], request)
+        self.assertEqual(len({a[2] for a in acknowledged}), len(acknowledged), "an index twice")
         made = {e["metadata"].get("tenant_uid") for e in entries
                 if e["api"]["operation"] == "CreateTenant" and e["status_id"] == 1}
         self.assertLessEqual(set(tenants), made)
@@ -90,10 +91,10 @@ class Stops(Case):
         for at in range(0, len(acknowledged), 500):
             part = acknowledged[at:at + 500]
             answer = client.post("/v1/data-keys/unwrap", {"items": [
-                {"wrapped": w, "context": {"row": "1"}} for _, w, _ in part]})
+                {"wrapped": w, "context": {"row": "1"}} for _, w, *_ in part]})
             self.assertEqual(answer.status, 200, answer.body[:300])
             self.assertEqual([i.get("plaintext") for i in answer.json["items"]],
-                             [p for p, _, _ in part])
+                             [p for p, *_ in part])
         for name in tenants:
             self.assertEqual(client.get(f"/v1/tenants/{name}").json["state"], "active")
 
