@@ -8,6 +8,9 @@
 
 #include <pthread.h>
 
+/* Bytes of an entry, so that most batches are written without growing their memory. */
+enum { ENTRY_USUAL = 760 };
+
 static const struct {
     const char *operation;
     enum kw_activity activity;
@@ -61,6 +64,9 @@ static KW_ERR record(struct kw_dk_batch *batch, struct kw_error *err)
         .justification = batch->caller.justification,
     };
     kw_ledger_batch_reset(&batch->entries);
+    kw_buf_reserve(&scratch, ENTRY_USUAL);
+    kw_buf_reserve(&batch->entries.entries, batch->count * ENTRY_USUAL);
+    kw_buf_reserve(&batch->entries.hashes, batch->count * KW_LEDGER_HASH_SIZE);
     for (size_t i = 0; i < batch->count; i++)
         KW_TRY(record_item(batch, &event, &batch->items[i], &scratch, err));
     return KW_OK;

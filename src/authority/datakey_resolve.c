@@ -131,7 +131,7 @@ static void take_names(struct kw_dk_item *item, const struct kw_keyring_facts *f
     memcpy(item->tenant, facts->tenant, sizeof item->tenant);
     memcpy(item->region, facts->region, sizeof item->region);
     if (cls != NULL)
-        snprintf(item->data_class, sizeof item->data_class, "%s", cls->name);
+        memcpy(item->data_class, cls->name, sizeof item->data_class);
 }
 
 const struct kw_data_class *kw_dk_class(const struct kw_dk_batch *batch,

@@ -1,6 +1,7 @@
 #include "base/bytes.h"
 
-#include <openssl/crypto.h>
+#include "base/secret.h"
+
 #include <stdarg.h>
 
 bool kw_bytes_equal(struct kw_bytes a, struct kw_bytes b)
@@ -28,7 +29,7 @@ static uint8_t *move(struct kw_buf *buf, size_t capacity)
         return NULL;
     if (buf->data != NULL) {
         memcpy(fresh, buf->data, buf->len);
-        OPENSSL_cleanse(buf->data, buf->capacity);
+        kw_cleanse(buf->data, buf->capacity);
         free(buf->data);
     }
     return fresh;
@@ -64,23 +65,13 @@ uint8_t *kw_buf_reserve(struct kw_buf *buf, size_t len)
     return buf->data + buf->len;
 }
 
-void kw_buf_append(struct kw_buf *buf, const void *data, size_t len)
+void kw_buf_append_slowly(struct kw_buf *buf, const void *data, size_t len)
 {
     uint8_t *room = kw_buf_reserve(buf, len);
     if (room == NULL || len == 0)
         return;
     memcpy(room, data, len);
     buf->len += len;
-}
-
-void kw_buf_append_str(struct kw_buf *buf, const char *text)
-{
-    kw_buf_append(buf, text, strlen(text));
-}
-
-void kw_buf_append_byte(struct kw_buf *buf, uint8_t byte)
-{
-    kw_buf_append(buf, &byte, 1);
 }
 
 void kw_buf_printf(struct kw_buf *buf, const char *format, ...)
@@ -110,14 +101,14 @@ void kw_buf_consume(struct kw_buf *buf, size_t len)
     size_t rest = buf->len - len;
     memmove(buf->data, buf->data + len, rest);
     if (buf->secret)
-        OPENSSL_cleanse(buf->data + rest, len);
+        kw_cleanse(buf->data + rest, len);
     buf->len = rest;
 }
 
 void kw_buf_reset(struct kw_buf *buf)
 {
     if (buf->secret && buf->data != NULL)
-        OPENSSL_cleanse(buf->data, buf->len);
+        kw_cleanse(buf->data, buf->len);
     buf->len = 0;
     buf->failed = false;
     buf->too_large = false;
@@ -146,7 +137,7 @@ void kw_buf_wipe(struct kw_buf *buf)
 {
     if (buf->data != NULL) {
         if (buf->secret)
-            OPENSSL_cleanse(buf->data, buf->capacity);
+            kw_cleanse(buf->data, buf->capacity);
         free(buf->data);
     }
     bool secret = buf->secret;

@@ -53,9 +53,31 @@ enum { KW_BUF_MAX = 1 << 30 };
         .secret = true                                                                             \
     }
 
-void kw_buf_append(struct kw_buf *buf, const void *data, size_t len);
-void kw_buf_append_str(struct kw_buf *buf, const char *text);
-void kw_buf_append_byte(struct kw_buf *buf, uint8_t byte);
+/* Where the buffer must grow, has a maximum, or has failed. */
+void kw_buf_append_slowly(struct kw_buf *buf, const void *data, size_t len);
+
+/* In line, since answers and ledger entries are made of hundreds of short pieces. */
+static inline void kw_buf_append(struct kw_buf *buf, const void *data, size_t len)
+{
+    bool fits = len < buf->capacity - buf->len && buf->capacity <= KW_BUF_MAX;
+    if (!fits || len == 0 || buf->max != 0 || buf->failed) {
+        kw_buf_append_slowly(buf, data, len);
+        return;
+    }
+    memcpy(buf->data + buf->len, data, len);
+    buf->len += len;
+}
+
+static inline void kw_buf_append_byte(struct kw_buf *buf, uint8_t byte)
+{
+    kw_buf_append(buf, &byte, 1);
+}
+
+static inline void kw_buf_append_str(struct kw_buf *buf, const char *text)
+{
+    kw_buf_append(buf, text, strlen(text));
+}
+
 void kw_buf_printf(struct kw_buf *buf, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 

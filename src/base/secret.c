@@ -184,7 +184,7 @@ void kw_secret_wipe(struct kw_secret *secret)
         return;
     if (secret->len <= KW_SECRET_SMALL) {
         unsigned cls = size_class(secret->len);
-        OPENSSL_cleanse(secret->data, (size_t)SMALLEST << cls);
+        kw_cleanse(secret->data, (size_t)SMALLEST << cls);
         pthread_mutex_lock(&heap.lock);
         if (slab_of(secret->data)->alive != 0)
             give_back(secret->data, cls);
@@ -192,7 +192,7 @@ void kw_secret_wipe(struct kw_secret *secret)
         pthread_mutex_unlock(&heap.lock);
     } else {
         size_t mapped = round_to_pages(secret->len);
-        OPENSSL_cleanse(secret->data, mapped);
+        kw_cleanse(secret->data, mapped);
         unmap_guarded(secret->data, mapped);
         pthread_mutex_lock(&heap.lock);
         heap.usage.used -= mapped;
@@ -218,9 +218,10 @@ bool kw_equal_ct(const void *a, const void *b, size_t len)
     return CRYPTO_memcmp(a, b, len) == 0;
 }
 
+/* As OPENSSL_cleanse, which takes eight bytes at a time, but as fast as memset. */
 void kw_cleanse(void *data, size_t len)
 {
-    OPENSSL_cleanse(data, len);
+    explicit_bzero(data, len);
 }
 
 struct kw_secret_usage kw_secret_usage(void)

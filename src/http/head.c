@@ -21,15 +21,22 @@ static const char *const singletons[] = {
     "host", "content-length", "transfer-encoding", "authorization", "content-type", "expect",
 };
 
+/* RFC 9110, 5.6.2: the characters of a token. */
+static bool is_token_char(unsigned char c)
+{
+    static const bool others[256] = {
+        ['!'] = true,  ['#'] = true, ['$'] = true, ['%'] = true, ['&'] = true,
+        ['\''] = true, ['*'] = true, ['+'] = true, ['-'] = true, ['.'] = true,
+        ['^'] = true,  ['_'] = true, ['`'] = true, ['|'] = true, ['~'] = true,
+    };
+    return others[c] || (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
+}
+
 bool kw_http_is_token(const char *text, size_t len)
 {
-    static const char others[] = "!#$%&'*+-.^_`|~";
-    for (size_t i = 0; i < len; i++) {
-        unsigned char c = (unsigned char)text[i];
-        bool alnum = (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
-        if (!alnum && (c == '\0' || strchr(others, c) == NULL))
+    for (size_t i = 0; i < len; i++)
+        if (!is_token_char((unsigned char)text[i]))
             return false;
-    }
     return len > 0;
 }
 

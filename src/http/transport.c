@@ -10,8 +10,15 @@ static long from_errno(void)
                                                                      : KW_HTTP_BROKEN;
 }
 
-/* The error queue is cleared before each call: whatever a handler left there would otherwise be
- * taken for this call's. A write that wants to read, or the reverse, cannot happen in TLS 1.3
+/* The error queue is empty before each call: whatever a handler left there would otherwise be taken
+ * for this call's. To look is a tenth of the work of clearing. */
+static void forget_errors(void)
+{
+    if (ERR_peek_error() != 0)
+        ERR_clear_error();
+}
+
+/* A write that wants to read, or the reverse, cannot happen in TLS 1.3
  * beyond what the other direction's event resumes; renegotiation is off in TLS 1.2. */
 static long from_ssl(struct kw_http_conn *conn, int rc)
 {
@@ -34,7 +41,7 @@ long kw_http_transport_read(struct kw_http_conn *conn, void *to, size_t size)
         return n >= 0 ? (long)n : from_errno();
     }
     size_t n = 0;
-    ERR_clear_error();
+    forget_errors();
     int rc = SSL_read_ex(conn->ssl, to, size, &n);
     return rc == 1 ? (long)n : from_ssl(conn, rc);
 }
@@ -46,7 +53,7 @@ long kw_http_transport_write(struct kw_http_conn *conn, const void *from, size_t
         return n >= 0 ? (long)n : from_errno();
     }
     size_t n = 0;
-    ERR_clear_error();
+    forget_errors();
     int rc = SSL_write_ex(conn->ssl, from, len, &n);
     if (rc == 1)
         return (long)n;

@@ -56,7 +56,7 @@ void kw_json_arena_free(struct kw_json_arena *arena)
     for (struct chunk *chunk = arena->last; chunk != NULL;) {
         struct chunk *before = chunk->before;
         if (secret)
-            kw_cleanse(chunk->data, chunk->size);
+            kw_cleanse(chunk->data, chunk->used); /* the rest was never written to */
         free(chunk);
         chunk = before;
     }

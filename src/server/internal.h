@@ -37,6 +37,8 @@ struct kw_server {
     struct kw_server_series series[KW_ROUTES];
 };
 
+_Static_assert((int)KW_SERVER_PRINCIPAL_SIZE >= (int)KW_HTTP_URI_SIZE, "a SPIFFE id fits");
+
 /* Who sent the request, in texts of its own. */
 struct kw_server_identity {
     char principal[KW_SERVER_PRINCIPAL_SIZE];
