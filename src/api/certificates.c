@@ -15,19 +15,15 @@ struct certificate_request {
     char subject[KW_PKI_NAME_MAX + 1]; /* role/name, or the host */
 };
 
-/* Who holds a certificate reaches every tenant, so nobody issues one who does not. As with tokens,
- * the right to use keys may be handed out by those who lack it: who manages cannot use. */
-static KW_ERR check_grant(const struct kw_caller *caller, const char *role, struct kw_error *err)
+/* Who holds a certificate reaches every tenant. A server's can be used to stand between callers and
+ * the authority, where data keys pass: for that it takes every right. */
+static KW_ERR check_grant(const struct kw_caller *caller, const struct certificate_request *request,
+                          struct kw_error *err)
 {
-    unsigned rights = 0;
-    KW_TRY(kw_roles_parse(role, &rights, err));
-    if (strchr(role, ',') != NULL)
+    bool client = strcmp(request->kind, "client") == 0;
+    if (strchr(request->role, ',') != NULL)
         return kw_fail(err, KW_BAD_NAME, "a certificate has one role");
-    if (strcmp(caller->tenants, "*") != 0)
-        return kw_fail(err, KW_FORBIDDEN, "a certificate cannot reach further than who issues it");
-    if ((rights & ~caller->rights & ~(unsigned)KW_RIGHT_USE_KEYS) != 0)
-        return kw_fail(err, KW_FORBIDDEN, "a certificate cannot have rights its issuer lacks");
-    return KW_OK;
+    return kw_authority_grant_check(caller, client ? request->role : "root", "*", err);
 }
 
 static KW_ERR read_request(const struct kw_job *job, struct certificate_request *out,
@@ -43,7 +39,7 @@ static KW_ERR read_request(const struct kw_job *job, struct certificate_request 
     bool client = strcmp(out->kind, "client") == 0;
     if (!client && strcmp(out->kind, "server") != 0)
         return kw_fail(err, KW_BAD_JSON, "the member \"kind\" must be \"client\" or \"server\"");
-    KW_TRY(check_grant(&job->call->caller, client ? out->role : "admin", err));
+    KW_TRY(check_grant(&job->call->caller, out, err));
     int len = snprintf(out->subject, sizeof out->subject, "%s%s%s", client ? out->role : "",
                        client ? "/" : "", out->name);
     if (len < 0 || (size_t)len >= sizeof out->subject || (client && strchr(out->name, '/') != NULL))
@@ -110,7 +106,9 @@ KW_ERR kw_handle_certificate_issue(struct kw_job *job, struct kw_error *err)
     KW_AUTO(kw_buf) cert = KW_BUF_INIT;
     KW_AUTO(kw_secret) key = KW_SECRET_INIT;
     KW_TRY(find_pki(job, &pki, err));
-    KW_TRY(read_request(job, &request, err));
+    kw_code code = read_request(job, &request, err);
+    if (code != KW_OK) /* who reached for too much is on record */
+        return kw_code_class(code) == KW_CLASS_DENIED ? kw_job_refuse(job, code, err) : code;
     struct kw_api_certificate wanted = {
         .kind = request.kind, .name = request.subject, .days = (uint32_t)request.days};
     KW_TRY(pki->issue(pki->arg, &wanted, &cert, &key, err));
@@ -125,6 +123,9 @@ KW_ERR kw_handle_certificates_list(struct kw_job *job, struct kw_error *err)
     const struct kw_api_pki *pki = NULL;
     KW_AUTO(kw_buf) list = KW_BUF_INIT;
     KW_TRY(find_pki(job, &pki, err));
+    if (!kw_caller_may_touch(&job->call->caller, "*"))
+        return kw_job_refuse(
+            job, kw_fail(err, KW_FORBIDDEN, "certificates are for who may see all tenants"), err);
     KW_TRY(pki->list(pki->arg, &list, err));
     struct kw_json_writer w = kw_job_writer(job);
     kw_json_begin(&w, NULL, '{');

@@ -86,6 +86,9 @@ void kw_job_answer(struct kw_job *job);
 void kw_job_fail(struct kw_job *job, const struct kw_error *err);
 /* Runs step on the pool, or here if there is none; fails the job if the pool is full. */
 void kw_job_defer(struct kw_job *job, void (*step)(void *job));
+/* Records that the caller was refused, by code and err, and returns code; or the failure to record
+ * it. */
+KW_ERR kw_job_refuse(const struct kw_job *job, kw_code code, struct kw_error *err);
 /* Reads body and justification. KW_BAD_JSON, KW_TOO_LARGE. */
 KW_ERR kw_job_read_body(struct kw_job *job, struct kw_error *err);
 /* A writer at the start of the answer. */

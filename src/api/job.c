@@ -142,7 +142,7 @@ static KW_ERR check_right(const struct kw_job *job, struct kw_error *err)
 
 /* As with every operation of the authority: who was refused what is recorded, and if that cannot be
  * done, that is the answer. */
-static KW_ERR record_refusal(const struct kw_job *job, kw_code code, struct kw_error *err)
+KW_ERR kw_job_refuse(const struct kw_job *job, kw_code code, struct kw_error *err)
 {
     const struct kw_caller *caller = &job->call->caller;
     struct kw_error why;
@@ -170,7 +170,7 @@ static KW_ERR handle(struct kw_job *job, struct kw_error *err)
     if (job->route->kind == KW_ROUTE_CHECKED) {
         kw_code code = check_right(job, err);
         if (code != KW_OK)
-            return record_refusal(job, code, err);
+            return kw_job_refuse(job, code, err);
     }
     if (strcmp(job->route->method, "POST") == 0)
         KW_TRY(kw_job_read_body(job, err));

@@ -186,6 +186,12 @@ KW_ERR kw_authority_message_sign(struct kw_authority *authority, const struct kw
 
 enum { KW_TOKEN_TEXT_SIZE = 128 };
 
+/* May this caller make a credential with these roles, for these tenants? Only with rights that it
+ * has, and for exactly the tenants that it may act for, unless it may act for all. KW_FORBIDDEN,
+ * KW_BAD_NAME. */
+KW_ERR kw_authority_grant_check(const struct kw_caller *caller, const char *roles,
+                                const char *tenants, struct kw_error *err);
+
 /* A bearer token: kwt_<id>_<secret>. Its text is given out once; the store has only a hash. */
 KW_ERR kw_authority_token_create(struct kw_authority *authority, const struct kw_caller *caller,
                                  const char *principal, const char *roles, const char *tenants,

@@ -7,6 +7,7 @@
 #include "base/encode.h"
 #include "crypto/hash.h"
 #include "crypto/random.h"
+#include "json/write.h"
 
 enum { ID_BYTES = 16, SECRET_BYTES = 32, ID_TEXT = 32, SECRET_TEXT = 43, CACHE_MS = 1000 };
 static const char prefix[] = "kwt_";
@@ -43,27 +44,43 @@ static KW_ERR draw(struct kw_secret *text, struct kw_token_row *row, struct kw_e
     return KW_OK;
 }
 
-/* Nobody hands out rights that they lack themselves. */
-static KW_ERR check_grant(const struct kw_caller *caller, const char *roles, const char *tenants,
-                          struct kw_error *err)
+/* So whoever manages cannot come by the right to use keys, not through a token of its own making
+ * either: only who may use keys makes credentials that may. */
+KW_ERR kw_authority_grant_check(const struct kw_caller *caller, const char *roles,
+                                const char *tenants, struct kw_error *err)
 {
     unsigned rights = 0;
     KW_TRY(kw_roles_parse(roles, &rights, err));
     if (strcmp(caller->tenants, "*") != 0 && strcmp(caller->tenants, tenants) != 0)
-        return kw_fail(err, KW_FORBIDDEN, "a token cannot reach further than who makes it");
-    bool only_use = (rights & ~caller->rights & ~(unsigned)KW_RIGHT_USE_KEYS) == 0;
-    if (!only_use)
-        return kw_fail(err, KW_FORBIDDEN, "a token cannot have rights that its maker lacks");
+        return kw_fail(err, KW_FORBIDDEN, "nobody hands out a reach that they lack");
+    if ((rights & ~caller->rights) != 0)
+        return kw_fail(err, KW_FORBIDDEN,
+                       "nobody hands out rights that they lack: who manages keys and access gives "
+                       "no right to use keys, root does");
     return KW_OK;
+}
+
+static KW_ERR describe(const struct kw_token_row *row, struct kw_buf *out, struct kw_error *err)
+{
+    char time[KW_TIME_TEXT_SIZE];
+    struct kw_json_writer w = kw_json_writer(out);
+    kw_json_begin(&w, NULL, '{');
+    kw_json_str(&w, "token", row->id);
+    kw_json_str(&w, "principal", row->principal);
+    kw_json_str(&w, "roles", row->roles);
+    kw_json_str(&w, "tenants", row->tenants);
+    if (row->expires_ms != 0)
+        kw_json_str(&w, "expires_at", kw_time_text(row->expires_ms, time));
+    kw_json_end(&w);
+    return kw_buf_status(out, err);
 }
 
 /* The grant is looked at in here, so that who reaches for too much is on record. */
 static KW_ERR apply_create(struct kw_change *change, struct kw_error *err)
 {
     const struct kw_token_row *row = change->arg;
-    KW_TRY(check_grant(change->caller, row->roles, row->tenants, err));
-    kw_buf_printf(&change->detail, "{\"token\":\"%s\",\"roles\":\"%s\"}", row->id, row->roles);
-    KW_TRY(kw_buf_status(&change->detail, err));
+    KW_TRY(describe(row, &change->detail, err));
+    KW_TRY(kw_authority_grant_check(change->caller, row->roles, row->tenants, err));
     return kw_store_token_add(change->authority->store, row, err);
 }
 

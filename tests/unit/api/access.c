@@ -120,8 +120,8 @@ static void test_token_refused(void **state)
     token_fails(root, "{\"principal\":\"app\",\"roles\":\"service\",\"tenants\":\"a,*\"}", 400,
                 "bad_name");
     token_fails(&narrow, "{\"principal\":\"app\",\"roles\":\"service\"}", 403, "forbidden");
-    token_fails(&narrow, "{\"principal\":\"app\",\"roles\":\"root\",\"tenants\":\"acme\"}", 201,
-                NULL); /* an admin lacks only the right to use keys, which it may hand out */
+    token_fails(&narrow, "{\"principal\":\"app\",\"roles\":\"root\",\"tenants\":\"acme\"}", 403,
+                "forbidden");
 }
 
 /* Rights and reach of what is made never exceed the maker's. */
@@ -138,7 +138,7 @@ static void test_grants(void **state)
     snprintf(path, sizeof path, "/v1/tokens/%s", wide.id);
     kw_expect(a, &narrow, "DELETE", path, NULL, 403, "forbidden");
     struct token own =
-        make_token(&narrow, "{\"principal\":\"app\",\"roles\":\"service\",\"tenants\":\"acme\"}");
+        make_token(&narrow, "{\"principal\":\"app\",\"roles\":\"auditor\",\"tenants\":\"acme\"}");
     struct kw_asked *list = kw_ask(a, &narrow, "GET", "/v1/tokens", NULL);
     assert_int_equal(kw_at(list, "tokens")->count, 1);
     assert_string_equal(kw_text_at(list, "tokens.0.id"), own.id);
@@ -249,6 +249,7 @@ static void test_certificate_refused(void **state)
 {
     struct kw_caller access = kw_fixture_caller("auditor", "*");
     struct kw_caller narrow = kw_fixture_caller("root", "acme");
+    struct kw_caller admin = kw_fixture_caller("admin", "*");
     KW_UNUSED(state);
     access.rights |= KW_RIGHT_MANAGE_ACCESS;
     certificate_fails(root, "{\"kind\":\"ca\",\"name\":\"x\"}", 400, "bad_json");
@@ -264,7 +265,15 @@ static void test_certificate_refused(void **state)
     certificate_fails(&access, "{\"kind\":\"client\",\"name\":\"x\",\"role\":\"admin\"}", 403,
                       "forbidden");
     certificate_fails(&narrow, "{\"kind\":\"client\",\"name\":\"x\"}", 403, "forbidden");
+    certificate_fails(&admin, "{\"kind\":\"client\",\"name\":\"x\",\"role\":\"root\"}", 403,
+                      "forbidden");
+    certificate_fails(&admin, "{\"kind\":\"client\",\"name\":\"x\"}", 403, "forbidden");
+    certificate_fails(&admin, "{\"kind\":\"server\",\"name\":\"kms.example.org\"}", 403,
+                      "forbidden");
     assert_int_equal(kw_fixture_entries(a->f, "IssueCertificate", ""), 0);
+    assert_int_equal(kw_fixture_entries(a->f, "IssueCertificate", "forbidden"), 5);
+    kw_expect(a, &narrow, "GET", "/v1/certificates", NULL, 403, "forbidden");
+    certificate_fails(&admin, "{\"kind\":\"client\",\"name\":\"x\",\"role\":\"admin\"}", 201, NULL);
 }
 
 /* What cannot be recorded is not given out. */
