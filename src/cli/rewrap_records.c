@@ -93,14 +93,19 @@ static KW_ERR change(struct kw_rewrap_run *run, const char *path, const struct k
     return add_census(run, &both, true, err);
 }
 
-/* JSON that is not ours, or no JSON at all after a while, has no heads: it is left alone. */
+/* JSON without heads, or what only begins like JSON, is not ours. */
+static bool is_other(kw_code code, const struct kw_records_job *job)
+{
+    return job->keys == 0 && (code == KW_OK || code == KW_BAD_JSON || code == KW_TOO_LARGE);
+}
+
 KW_ERR kw_rewrap_records(struct kw_rewrap_run *run, const char *path, struct kw_error *err)
 {
     KW_AUTO(kw_census) census = {0};
-    struct kw_records_job job;
+    struct kw_records_job job = {0};
     struct kw_error why = {0};
     kw_code code = count_only(path, &census, &job, &why);
-    if (job.keys == 0) {
+    if (is_other(code, &job)) {
         run->other++;
         return KW_OK;
     }

@@ -154,16 +154,20 @@ class Rewrap(RewrapCase):
         self.put_records("bad.jsonl", b'{"secret":1}\n')
         with open(self.in_tree("bad.jsonl"), "ab") as file:
             file.write(lines)
+        self.put_records("bad-head.jsonl", b'{"secret":1}\n')
+        broken = self.read(self.in_tree("bad-head.jsonl")).replace(b'"_keyward":"kw1.', b'"_keyward":"kw1.*')
+        with open(self.in_tree("bad-head.jsonl"), "wb") as file:
+            file.write(broken)
         self.rotate()
         before = {name: self.read(self.in_tree(name)) for name in self.plain}
         done = run("rewrap", "files", self.tree, *self.at)
         self.assertIn(done.returncode, (INTEGRITY, USAGE))
-        self.assertIn(b"3 of 4 files could not", done.stderr)
+        self.assertIn(b"4 of 5 files could not", done.stderr)
         self.assertIn(b"line 3: ", done.stderr)
-        for name in ("bad", "bad-text", "bad.jsonl"):
+        for name in ("bad", "bad-text", "bad.jsonl", "bad-head.jsonl"):
             self.assertEqual(self.read(self.in_tree(name)), before[name], name)
         self.assertEqual(self.versions("good"), {2})
-        self.assertEqual(sorted(os.listdir(self.tree)), ["bad", "bad-text", "bad.jsonl", "deep", "good"])
+        self.assertEqual(sorted(os.listdir(self.tree)), ["bad", "bad-head.jsonl", "bad-text", "bad.jsonl", "deep", "good"])
 
     def test_many_and_rate(self):
         for i in range(12):
