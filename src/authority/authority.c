@@ -1,5 +1,7 @@
 #include "authority/internal.h"
 
+#include "base/clock.h"
+
 #include "authority/change.h"
 #include "base/names.h"
 
@@ -54,6 +56,7 @@ KW_ERR kw_authority_new(const struct kw_authority_options *options, struct kw_au
     authority->ledger = options->ledger;
     authority->window_days = options->window_days != 0 ? options->window_days : 7;
     atomic_init(&authority->purge_wanted, options->background);
+    kw_due_clock_start(&authority->due_clock, kw_clock_wall_ms(), kw_clock_ms());
     authority->on_tick = options->on_tick;
     authority->on_tick_arg = options->on_tick_arg;
     authority->wraps_limit =
@@ -123,16 +126,25 @@ const struct kw_region *kw_authority_region_at(const struct kw_authority *author
     return i < authority->region_count ? &authority->regions[i] : NULL;
 }
 
-/* The ring is emptied first: whatever becomes of the record, the keys are gone. */
+static KW_ERR refuse_flush(struct kw_change *change, struct kw_error *err)
+{
+    return kw_fail(err, KW_FORBIDDEN, "%s may not act for every tenant, whose keys these are",
+                   change->caller->principal);
+}
+
+/* The ring is emptied first: whatever becomes of the record, the keys are gone. It is every
+ * tenant's, so who may act for some only has no say over it. */
 KW_ERR kw_authority_flush(struct kw_authority *authority, const struct kw_caller *caller,
                           struct kw_error *err)
 {
+    bool wide = kw_caller_may_touch(caller, "*");
     struct kw_change change = {.authority = authority,
                                .caller = caller,
                                .operation = "FlushKeyring",
                                .activity = KW_ACTIVITY_OTHER,
-                               .right = KW_RIGHT_MANAGE_KEYS};
-    if ((caller->rights & KW_RIGHT_MANAGE_KEYS) != 0)
+                               .right = KW_RIGHT_MANAGE_KEYS,
+                               .apply = wide ? NULL : refuse_flush};
+    if (wide && (caller->rights & KW_RIGHT_MANAGE_KEYS) != 0)
         kw_keyring_flush(authority->ring);
     return kw_change_run(&change, err);
 }

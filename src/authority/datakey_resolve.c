@@ -30,6 +30,29 @@ static kw_code hold(struct kw_dk_batch *batch, uint64_t reference, uint32_t vers
     return KW_OK;
 }
 
+/* A key that is another's is not loaded for the asking, and whatever has become of it, or whether
+ * it is there at all, is not said. */
+static kw_code check_owner(const struct kw_dk_batch *batch, uint64_t reference)
+{
+    struct kw_key_row key;
+    struct kw_error ignored;
+    kw_code code = kw_store_key_by_reference(batch->authority->store, reference, &key, &ignored);
+    if (code != KW_OK)
+        return code == KW_KEY_NOT_FOUND ? KW_FORBIDDEN : code;
+    return kw_caller_may_touch(&batch->caller, key.tenant) ? KW_OK : KW_FORBIDDEN;
+}
+
+/* As hold, for a caller who may act for some tenants only. */
+static kw_code hold_own(struct kw_dk_batch *batch, uint64_t reference, uint32_t version,
+                        bool may_block, uint16_t *at)
+{
+    kw_code code = hold(batch, reference, version, false, at);
+    if (code != KW_AGAIN || !may_block)
+        return code;
+    code = check_owner(batch, reference);
+    return code == KW_OK ? hold(batch, reference, version, true, at) : code;
+}
+
 static const struct kw_keyring_facts *facts_at(const struct kw_dk_batch *batch, uint16_t at)
 {
     return kw_keyring_facts(batch->held[at]);
@@ -180,7 +203,9 @@ static kw_code resolve_wrapped(struct kw_dk_batch *batch, struct kw_dk_item *ite
         kw_wrapped_key_parse(&head, kw_bytes(item->wrapped, sizeof item->wrapped), &ignored);
     if (code != KW_OK)
         return code;
-    code = hold(batch, kw_get_u64(head.key_ref), head.version, may_block, &item->entry);
+    bool wide = kw_caller_may_touch(&batch->caller, "*");
+    code = (wide ? hold : hold_own)(batch, kw_get_u64(head.key_ref), head.version, may_block,
+                                    &item->entry);
     if (code != KW_OK)
         return code;
     item->current = item->entry;
