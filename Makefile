@@ -33,11 +33,11 @@ interop: ## the suites with other people's servers and clients, from PyPI and np
 	@$(MAKE) --no-print-directory build
 	@scripts/interop $(BUILD)
 
-bench: ## measure against the peers in one run; the ratios go to build/bench.json
+bench: ## measure against the peers in one run; ratios go to build/bench.json (BENCH=full: a million tenants)
 	@scripts/install-deps build bench
 	@$(MAKE) --no-print-directory build
 	@ninja -C $(BUILD) -j $(JOBS) $(QUIET) bench-programs
-	@bench/run --build $(BUILD) $(ARGS)
+	@bench/run --build $(BUILD) $(if $(filter full,$(BENCH)),--full) $(ARGS)
 
 check: ## formatting, static analysis, layers, documents, exported symbols, sizes
 	@scripts/install-deps build check

@@ -15,10 +15,13 @@ import tempfile
 import time
 
 
+MARKER = "\n--next--\n"
+
+
 class Environment:
     def __init__(self, root, build, options):
         self.root, self.build = root, build.resolve()
-        self.rounds, self.seconds = options.rounds, options.seconds
+        self.rounds, self.seconds, self.full = options.rounds, options.seconds, options.full
         cores = sorted(os.sched_getaffinity(0))
         half = max(1, len(cores) // 2)
         self.server_cores = cores[:half]
@@ -27,6 +30,11 @@ class Environment:
 
     def __enter__(self):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="bench-", dir=self.build))
+        kind = subprocess.run(["stat", "-f", "-c", "%T", self.folder], check=True, text=True,
+                              stdout=subprocess.PIPE).stdout.strip()
+        if kind in ("tmpfs", "ramfs"):
+            raise SystemExit(f"bench: {self.folder} is in memory ({kind}): durable writes must be measured on "
+                             "a disk; give another --build")
         return self
 
     def __exit__(self, *_):
@@ -129,20 +137,28 @@ location / {{ default_type application/json; return 200 '{answer}'; }}
         pinned = ["taskset", "-c", str(self.load_cores[0])] + [str(w) for w in words]
         return subprocess.run(pinned, check=True, text=True, stdout=subprocess.PIPE, **more).stdout
 
-    def load(self, url, pid, cert, *, connections=32, bodies=None, headers=(), seconds=None):
-        """One run of kw_load; its report. bodies: texts that are sent in turn (POST), else GET."""
+    def texts(self, name, texts):
+        """A file of texts as kw_load reads them."""
+        (self.folder / name).write_text("".join(text + MARKER for text in texts))
+        return self.folder / name
+
+    def load(self, url, pid, cert, *, connections=64, bodies=None, expected=None, headers=(), seconds=None,
+             count=None, warmup=0.5):
+        """One run of kw_load; its report. bodies: texts that are sent in turn (POST), else GET;
+        expected: what the answer to each begins with; count: so many requests instead of a time."""
         words = ["taskset", "-c", ",".join(map(str, self.load_cores)), self.build / "bench/kw_load",
                  "--url", url, "--ca", f"{cert['ca']}.pem", "--connections", connections,
-                 "--seconds", seconds or self.seconds, "--warmup", 0.5, "--server-pid", pid]
+                 "--seconds", seconds or self.seconds, "--warmup", warmup, "--server-pid", pid]
         if "client" in cert:
             words += ["--cert", f"{cert['client']}.pem", "--key", f"{cert['client']}.key"]
         for header in headers:
             words += ["--header", header]
         if bodies:
-            marker = "\n--next--\n"
-            path = self.folder / "bodies"
-            path.write_text("".join(body + marker for body in bodies))
-            words += ["--body", path, "--marker", marker]
+            words += ["--body", self.texts("bodies", bodies), "--marker", MARKER]
+        if expected:
+            words += ["--expect", self.texts("expected", expected)]
+        if count:
+            words += ["--count", count]
         run = subprocess.run([str(w) for w in words], capture_output=True, text=True)
         if run.returncode == 1 or not run.stdout:
             raise SystemExit(f"bench: {run.stderr.strip()}")
@@ -152,10 +168,10 @@ location / {{ default_type application/json; return 200 '{answer}'; }}
                              f"{report.get('first_failure')}")
         return report
 
-    def rounds_of(self, *runs):
+    def rounds_of(self, *runs, rounds=None):
         """Calls the functions in turn, round after round; for each the median report."""
         reports = [[] for _ in runs]
-        for _ in range(self.rounds):
+        for _ in range(rounds or self.rounds):
             for i, run in enumerate(runs):
                 reports[i].append(run())
         return [median(group) for group in reports]

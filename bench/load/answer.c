@@ -38,10 +38,20 @@ static bool read_head(struct answer *a)
 /* Keeps the first answer that failed, cut to what fits. */
 static void keep_failure(const struct answer *a, const char *body, size_t len, struct stats *stats)
 {
-    if (stats->first_failure[0] != '\0' || (a->status >= 200 && a->status < 300))
+    bool good = a->status >= 200 && a->status < 300 && !a->wrong;
+    if (stats->first_failure[0] != '\0' || good)
         return;
     snprintf(stats->first_failure, sizeof stats->first_failure, "%d %.*s", a->status, (int)len,
              body);
+}
+
+static void compare(struct answer *a, const char *data, size_t len)
+{
+    size_t left = a->request->expected_len - a->body_seen;
+    size_t n = len < left ? len : left;
+    if (memcmp(a->request->expected + a->body_seen, data, n) != 0 || a->body_left < left)
+        a->wrong = true;
+    a->body_seen += n;
 }
 
 static enum answer_state feed_body(struct answer *a, const char *data, size_t len,
@@ -49,6 +59,7 @@ static enum answer_state feed_body(struct answer *a, const char *data, size_t le
 {
     if (len > a->body_left)
         return ANSWER_BAD;
+    compare(a, data, len);
     keep_failure(a, data, len, stats);
     a->body_left -= len;
     return a->body_left == 0 ? ANSWER_DONE : ANSWER_MORE;
@@ -74,6 +85,7 @@ enum answer_state answer_feed(struct answer *a, const char *data, size_t len, st
     if (!read_head(a))
         return ANSWER_BAD;
     if (a->body_left == 0) {
+        compare(a, "", 0);
         keep_failure(a, "", 0, stats);
         return used == len ? ANSWER_DONE : ANSWER_BAD;
     }

@@ -13,7 +13,7 @@
 enum { MAX_HEADERS = 8, MAX_CONNECTIONS = 4096, HISTOGRAM_SIZE = 64 * 32 };
 
 struct options {
-    const char *url, *method, *body_file, *marker, *ca, *cert, *key;
+    const char *url, *method, *body_file, *expect_file, *marker, *ca, *cert, *key;
     const char *headers[MAX_HEADERS];
     size_t header_count, connections;
     double warmup_seconds, seconds;
@@ -26,16 +26,20 @@ struct target {
     char host[256], port[8], path[1024];
 };
 
+/* What is sent, and what the answer's body must begin with ("": anything). */
 struct request {
     char *data;
     size_t len;
+    char *expected;
+    size_t expected_len;
 };
 
 /* Times in nanoseconds. A bucket spans 1/32 of a power of two, so a percentile is right to 3%. */
 struct stats {
     uint64_t requests, failures, reconnects, bytes_in, bytes_out, latency_sum, latency_max;
     uint64_t buckets[HISTOGRAM_SIZE];
-    char first_failure[512]; /* status line and body of the first answer that was not 2xx */
+    char first_failure[512]; /* status and body of the first answer that was not 2xx, or not the
+                                expected one */
 };
 
 uint64_t now_ns(void);
@@ -75,11 +79,15 @@ struct answer {
     bool head_done, closes;
     int status;
     uint64_t body_left;
+    const struct request *request;
+    size_t body_seen;
+    bool wrong; /* the body is not the expected one */
 };
 
 enum answer_state { ANSWER_MORE, ANSWER_DONE, ANSWER_BAD };
 
-/* Takes up to len bytes; of an answer that is not 2xx what fits is kept in stats->first_failure. */
+/* Takes up to len bytes; of an answer that is not 2xx, or wrong, what fits is kept in
+ * stats->first_failure. */
 enum answer_state answer_feed(struct answer *answer, const char *data, size_t len,
                               struct stats *stats);
 

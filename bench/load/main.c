@@ -15,6 +15,7 @@ static const char usage[] =
     "  --method M              POST if there is a body, else GET\n"
     "  --body FILE             the request's body\n"
     "  --marker TEXT           the file holds several bodies, each ended by this, used in turn\n"
+    "  --expect FILE           what each answer's body must begin with; in the form of --body\n"
     "  --connections N         kept alive, one request at a time on each (32)\n"
     "  --warmup S --seconds S  not counted (1), counted (5)\n"
     "  --count N               stop after N requests instead of after a time\n"
@@ -46,9 +47,10 @@ static void set_option(struct options *o, const char *name, const char *value)
 {
     const struct {
         const char *name, **text;
-    } texts[] = {{"url", &o->url},      {"ca", &o->ca},         {"cert", &o->cert},
-                 {"key", &o->key},      {"method", &o->method}, {"body", &o->body_file},
-                 {"marker", &o->marker}};
+    } texts[] = {{"url", &o->url},       {"ca", &o->ca},
+                 {"cert", &o->cert},     {"key", &o->key},
+                 {"method", &o->method}, {"body", &o->body_file},
+                 {"marker", &o->marker}, {"expect", &o->expect_file}};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         if (strcmp(name, texts[i].name) == 0)
             *texts[i].text = value;
@@ -69,9 +71,9 @@ static void set_option(struct options *o, const char *name, const char *value)
 
 static struct options read_options(int argc, char **argv)
 {
-    static const char *const names[] = {"url",     "ca",    "cert",      "key",         "header",
-                                        "method",  "body",  "marker",    "connections", "warmup",
-                                        "seconds", "count", "server-pid"};
+    static const char *const names[] = {"url",     "ca",    "cert",       "key",         "header",
+                                        "method",  "body",  "marker",     "connections", "warmup",
+                                        "seconds", "count", "server-pid", "expect"};
     enum { NAMES = sizeof names / sizeof *names };
     struct option longs[NAMES + 1] = {0};
     struct options options = {.connections = 32, .warmup_seconds = 1, .seconds = 5};
@@ -135,27 +137,61 @@ static struct request make_request(const struct options *o, const struct target 
     return request;
 }
 
+/* The texts of a file that stays in memory, one after the other. */
+struct texts {
+    char *data;
+    const char *at, *end;
+};
+
+static struct texts open_texts(const char *path)
+{
+    struct texts texts = {0};
+    size_t len = 0;
+    texts.data = path != NULL ? read_file(path, &len) : NULL;
+    texts.at = texts.data != NULL ? texts.data : "";
+    texts.end = texts.at + len;
+    return texts;
+}
+
+static const char *next_text(struct texts *texts, const char *marker, size_t *len)
+{
+    const char *text = texts->at;
+    const char *stop = marker != NULL ? strstr(text, marker) : NULL;
+    *len = (size_t)((stop != NULL ? stop : texts->end) - text);
+    texts->at = stop != NULL ? stop + strlen(marker) : texts->end;
+    texts->at += stop != NULL && *texts->at == '\n';
+    return text;
+}
+
+static void take_expected(struct request *request, const char *text, size_t len)
+{
+    request->expected = strndup(text, len);
+    request->expected_len = len;
+    if (request->expected == NULL)
+        die("out of memory");
+}
+
 /* One request for each body of the file. */
 static struct request *make_requests(const struct options *o, const struct target *t, size_t *count)
 {
-    size_t len = 0;
-    char *data = o->body_file != NULL ? read_file(o->body_file, &len) : NULL;
-    const char *at = data != NULL ? data : "";
-    const char *end = at + len;
+    struct texts bodies = open_texts(o->body_file);
+    struct texts expected = open_texts(o->expect_file);
     struct request *requests = NULL;
     *count = 0;
     do {
-        const char *stop = o->marker != NULL ? strstr(at, o->marker) : NULL;
-        const char *body_end = stop != NULL ? stop : end;
+        size_t len;
         struct request *more = realloc(requests, (*count + 1) * sizeof *requests);
         if (more == NULL)
             die("out of memory");
         requests = more;
-        requests[(*count)++] = make_request(o, t, at, (size_t)(body_end - at));
-        at = stop != NULL ? stop + strlen(o->marker) : end;
-        at += stop != NULL && *at == '\n';
-    } while (at < end);
-    free(data);
+        const char *body = next_text(&bodies, o->marker, &len);
+        requests[*count] = make_request(o, t, body, len);
+        const char *text = next_text(&expected, o->marker, &len);
+        take_expected(&requests[*count], text, len);
+        (*count)++;
+    } while (bodies.at < bodies.end);
+    free(bodies.data);
+    free(expected.data);
     return requests;
 }
 
@@ -223,8 +259,10 @@ int main(int argc, char **argv)
                             .server_cpu_seconds =
                                 after.server >= 0 ? after.server - before.server : -1};
     report(&options, &stats, &totals);
-    for (size_t i = 0; i < load.request_count; i++)
+    for (size_t i = 0; i < load.request_count; i++) {
         free(requests[i].data);
+        free(requests[i].expected);
+    }
     free(requests);
     SSL_CTX_free(load.tls);
     return stats.failures > 0 ? 2 : 0;

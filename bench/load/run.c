@@ -118,6 +118,9 @@ static void begin_request(struct connection *c)
     c->answer.head_done = c->answer.closes = false;
     c->answer.status = 0;
     c->answer.body_left = 0;
+    c->answer.body_seen = 0;
+    c->answer.wrong = false;
+    c->answer.request = c->request;
     c->begun_ns = now_ns();
 }
 
@@ -160,7 +163,7 @@ static void finish_answer(struct connection *c)
 {
     struct stats *stats = c->loop->load->stats;
     stats_add(stats, now_ns() - c->begun_ns);
-    if (c->answer.status < 200 || c->answer.status > 299)
+    if (c->answer.status < 200 || c->answer.status > 299 || c->answer.wrong)
         stats->failures++;
     c->loop->answers++;
     c->loop->broken_in_row = 0;
