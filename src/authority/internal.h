@@ -3,6 +3,7 @@
 #define KW_AUTHORITY_INTERNAL_H
 
 #include "authority/authority.h"
+#include "authority/due.h"
 #include "base/rate.h"
 #include "envelope/wrap.h"
 
@@ -56,6 +57,7 @@ struct kw_authority {
     pthread_mutex_t stop_lock;
     pthread_cond_t stop_signal;
     bool stopping;
+    struct kw_due_clock due_clock; /* the scheduler's */
 
     atomic_uint_fast64_t generated, unwrapped, rewrapped, refused, destroyed_keys, rotated_keys;
     atomic_uint_fast64_t signed_messages, tick_failures;

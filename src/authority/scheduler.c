@@ -19,13 +19,32 @@ static bool keep_due(void *arg, const struct kw_key_row *row)
     return due->count < ROUND_MAX;
 }
 
+/* A leap that keeps a destruction waiting is a failure of the round, so that it is seen. */
+static KW_ERR list_due(struct kw_authority *authority, struct due *due, struct kw_error *err)
+{
+    struct due early = {.count = 0};
+    int64_t wall_ms = kw_clock_wall_ms();
+    int64_t now_ms = kw_due_clock_read(&authority->due_clock, wall_ms, kw_clock_ms());
+    KW_TRY(kw_store_keys_due(authority->store, now_ms, ROUND_MAX, keep_due, due, err));
+    if (!authority->due_clock.leapt || due->count > 0)
+        return KW_OK;
+    KW_TRY(kw_store_keys_due(authority->store, wall_ms, ROUND_MAX, keep_due, &early, err));
+    if (early.count == 0)
+        return KW_OK;
+    return kw_fail(
+        err, KW_UNAVAILABLE,
+        "the clock leapt ahead by %lld seconds: destructions that it makes due wait for a "
+        "day; set it right",
+        (long long)((wall_ms - now_ms) / 1000));
+}
+
 /* One key's failure must not keep the others from their turn; the first one is reported. A key
  * whose destruction was cancelled since it was listed is no failure. */
 static KW_ERR destroy_due(struct kw_authority *authority, struct kw_error *err)
 {
     struct due due = {.count = 0};
     kw_code first = KW_OK;
-    KW_TRY(kw_store_keys_due(authority->store, kw_clock_wall_ms(), ROUND_MAX, keep_due, &due, err));
+    KW_TRY(list_due(authority, &due, err));
     for (size_t i = 0; i < due.count; i++) {
         struct kw_error why = {0};
         kw_code code = kw_key_destroy_due(authority, due.references[i], &why);
