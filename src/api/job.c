@@ -92,12 +92,19 @@ void kw_job_answer(struct kw_job *job)
     end(job);
 }
 
+/* Whoever manages (suspends, above all) is not kept waiting by those who use. */
+static bool is_urgent(const struct kw_job *job)
+{
+    unsigned manage = KW_RIGHT_MANAGE_TENANTS | KW_RIGHT_MANAGE_KEYS | KW_RIGHT_MANAGE_ACCESS;
+    return ((unsigned)job->route->right & job->call->caller.rights & manage) != 0;
+}
+
 void kw_job_defer(struct kw_job *job, void (*step)(void *job))
 {
     struct kw_error err;
     if (job->api->pool == NULL)
         step(job);
-    else if (kw_pool_put(job->api->pool, step, job, &err) != KW_OK)
+    else if (kw_pool_put(job->api->pool, is_urgent(job), step, job, &err) != KW_OK)
         kw_job_fail(job, &err);
 }
 

@@ -7,38 +7,67 @@ struct task {
     void *arg;
 };
 
+struct queue {
+    struct task *tasks; /* a ring */
+    size_t first, count;
+};
+
 struct kw_pool {
     pthread_mutex_t lock;
     pthread_cond_t wanted;
-    struct task *queue; /* a ring */
-    size_t queue_max;
-    size_t first, count;
+    struct queue urgent, ordinary;
+    size_t queue_max; /* of each */
+    unsigned ordinary_running;
     bool stopping;
     unsigned started;
+    unsigned ordinary_max; /* so many threads may run ordinary tasks at a time */
     pthread_t threads[];
 };
 
-static bool take(struct kw_pool *pool, struct task *out)
+static bool take_from(struct kw_pool *pool, struct queue *queue, struct task *out)
 {
+    if (queue->count == 0)
+        return false;
+    *out = queue->tasks[queue->first];
+    queue->first = (queue->first + 1) % pool->queue_max;
+    queue->count--;
+    return true;
+}
+
+static bool may_run_ordinary(const struct kw_pool *pool)
+{
+    return pool->ordinary_running < pool->ordinary_max || pool->stopping;
+}
+
+/* An ordinary task that finds its share of threads used up is taken by the first of them that is
+ * done. False at the end. */
+static bool take(struct kw_pool *pool, struct task *out, bool *ordinary)
+{
+    bool found = false;
     pthread_mutex_lock(&pool->lock);
-    while (pool->count == 0 && !pool->stopping)
+    for (;;) {
+        found = take_from(pool, &pool->urgent, out);
+        *ordinary = !found && may_run_ordinary(pool) && take_from(pool, &pool->ordinary, out);
+        if (found || *ordinary || pool->stopping)
+            break;
         pthread_cond_wait(&pool->wanted, &pool->lock);
-    bool found = pool->count > 0;
-    if (found) {
-        *out = pool->queue[pool->first];
-        pool->first = (pool->first + 1) % pool->queue_max;
-        pool->count--;
     }
+    pool->ordinary_running += *ordinary;
     pthread_mutex_unlock(&pool->lock);
-    return found;
+    return found || *ordinary;
 }
 
 static void *work(void *arg)
 {
     struct kw_pool *pool = arg;
     struct task task;
-    while (take(pool, &task))
+    bool ordinary = false;
+    while (take(pool, &task, &ordinary)) {
         task.run(task.arg);
+        pthread_mutex_lock(&pool->lock);
+        pool->ordinary_running -= ordinary;
+        pthread_mutex_unlock(&pool->lock);
+    }
     return NULL;
 }
 
@@ -50,8 +79,10 @@ KW_ERR kw_pool_new(unsigned threads, size_t queue_max, struct kw_pool **out, str
     pthread_mutex_init(&pool->lock, NULL);
     pthread_cond_init(&pool->wanted, NULL);
     pool->queue_max = queue_max;
-    pool->queue = calloc(queue_max, sizeof *pool->queue);
-    if (pool->queue == NULL)
+    pool->ordinary_max = threads > 1 ? threads - 1 : 1;
+    pool->urgent.tasks = calloc(queue_max, sizeof(struct task));
+    pool->ordinary.tasks = calloc(queue_max, sizeof(struct task));
+    if (pool->urgent.tasks == NULL || pool->ordinary.tasks == NULL)
         return kw_fail_code(err, KW_NO_MEMORY);
     for (; pool->started < threads; pool->started++) {
         int rc = pthread_create(&pool->threads[pool->started], NULL, work, pool);
@@ -63,13 +94,15 @@ KW_ERR kw_pool_new(unsigned threads, size_t queue_max, struct kw_pool **out, str
     return KW_OK;
 }
 
-KW_ERR kw_pool_put(struct kw_pool *pool, void (*run)(void *arg), void *arg, struct kw_error *err)
+KW_ERR kw_pool_put(struct kw_pool *pool, bool urgent, void (*run)(void *arg), void *arg,
+                   struct kw_error *err)
 {
+    struct queue *queue = urgent ? &pool->urgent : &pool->ordinary;
     pthread_mutex_lock(&pool->lock);
-    bool room = pool->count < pool->queue_max;
+    bool room = queue->count < pool->queue_max;
     if (room) {
-        pool->queue[(pool->first + pool->count) % pool->queue_max] = (struct task){run, arg};
-        pool->count++;
+        queue->tasks[(queue->first + queue->count) % pool->queue_max] = (struct task){run, arg};
+        queue->count++;
         pthread_cond_signal(&pool->wanted);
     }
     pthread_mutex_unlock(&pool->lock);
@@ -90,6 +123,7 @@ void kw_pool_free(struct kw_pool *pool)
         pthread_join(pool->threads[i], NULL);
     pthread_cond_destroy(&pool->wanted);
     pthread_mutex_destroy(&pool->lock);
-    free(pool->queue);
+    free(pool->urgent.tasks);
+    free(pool->ordinary.tasks);
     free(pool);
 }
