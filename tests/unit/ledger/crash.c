@@ -178,7 +178,7 @@ static bool one_end(const char *base, unsigned call, unsigned mode, uint64_t see
 
 static void killed_at_every_call(void **state)
 {
-    KW_SKIP_IF_SANITIZED("killed_at_every_call: no threads after a fork");
+    KW_SKIP_IF_NO_THREADS_AFTER_FORK("killed_at_every_call");
     unsigned call = 0;
     for (bool died = true; died; call++)
         for (unsigned mode = 0; mode < 3; mode++)
@@ -189,10 +189,10 @@ static void killed_at_every_call(void **state)
 
 static void power_lost_at_every_call(void **state)
 {
-    KW_SKIP_IF_SANITIZED("power_lost_at_every_call: no threads after a fork");
+    KW_SKIP_IF_NO_THREADS_AFTER_FORK("power_lost_at_every_call");
     unsigned call = 0;
     for (bool died = true; died; call++)
-        for (unsigned round = 0; round < 4; round++)
+        for (unsigned round = 0; round < (KW_SANITIZED ? 1 : 4); round++)
             died = one_end(*state, call, round % 3, 0x9e3779b97f4a7c15ULL * (call * 4 + round + 1));
     print_message("power lost at each of %u calls\n", call - 1);
     assert_true(call > 60);
@@ -235,8 +235,8 @@ static void load_until_killed(const char *dir, uint64_t round, int pipe_fd)
 
 static void killed_at_random_moments(void **state)
 {
-    enum { ROUNDS = 100 };
-    KW_SKIP_IF_SANITIZED("killed_at_random_moments: no threads after a fork");
+    enum { ROUNDS = KW_SANITIZED ? 30 : 100 };
+    KW_SKIP_IF_NO_THREADS_AFTER_FORK("killed_at_random_moments");
     struct seen seen = {0};
     KW_AUTO(kw_buf) checkpoint = KW_BUF_INIT;
     fixture_create(*state);

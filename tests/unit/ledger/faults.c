@@ -332,7 +332,7 @@ static int fill_small_disk(const char *dir)
 
 static void a_real_full_disk(void **state)
 {
-    KW_SKIP_IF_SANITIZED("a_real_full_disk: no threads after a fork");
+    KW_SKIP_IF_NO_THREADS_AFTER_FORK("a_real_full_disk");
     pid_t pid = geteuid() == 0 ? fork() : -1;
     if (pid < 0) {
         print_message("skipped: a_real_full_disk needs root, to mount a small tmpfs\n");
