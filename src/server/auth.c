@@ -3,16 +3,6 @@
 
 #include "base/clock.h"
 
-/* The address without the port; both texts have the same size. */
-static void take_source(const struct kw_http_request *req, char out[KW_HTTP_REMOTE_SIZE])
-{
-    const char *remote = req->peer->remote;
-    const char *colon = strrchr(remote, ':');
-    size_t len = colon != NULL ? (size_t)(colon - remote) : strlen(remote);
-    memcpy(out, remote, len);
-    out[len] = '\0';
-}
-
 bool kw_server_from_loopback(const struct kw_http_request *req)
 {
     return strncmp(req->peer->remote, "127.", 4) == 0 ||
@@ -83,7 +73,7 @@ KW_ERR kw_server_identify(struct kw_server *server, const struct kw_http_request
                           struct kw_server_identity *out, struct kw_error *err)
 {
     const char *token = bearer_of(req);
-    take_source(req, out->source);
+    kw_server_source(req->peer->remote, out->source);
     if (token != NULL)
         return by_token(server, token, out, err);
     if (req->peer->verified)

@@ -32,8 +32,9 @@ struct kw_server {
     struct kw_http_tls tls;
     char cert_path[4096], key_path[4096], ca_path[4096];
     struct kw_rate *rate;
-    atomic_uint in_flight; /* calls that the API has */
-    atomic_uint_fast64_t unauthenticated, rate_limited;
+    struct kw_rate *log_rate; /* of lines about those who were not let in, by address */
+    atomic_uint in_flight;    /* calls that the API has */
+    atomic_uint_fast64_t unauthenticated, rate_limited, log_dropped;
     struct kw_server_series series[KW_ROUTES];
 };
 
@@ -52,6 +53,15 @@ struct kw_server_identity {
 KW_ERR kw_server_identify(struct kw_server *server, const struct kw_http_request *req,
                           struct kw_server_identity *out, struct kw_error *err);
 bool kw_server_from_loopback(const struct kw_http_request *req);
+
+/* guard.c: before it is known who is asking. */
+KW_ERR kw_server_guard_new(struct kw_server *server, struct kw_error *err);
+/* The address in remote, without its port. */
+void kw_server_source(const char *remote, char out[KW_HTTP_REMOTE_SIZE]);
+/* May one more line about this address be written? One that is not is counted. */
+bool kw_server_may_log(struct kw_server *server, const char *remote);
+/* KW_FORBIDDEN for a request that a browser sends on behalf of another web site. */
+KW_ERR kw_server_same_site(const struct kw_http_request *req, struct kw_error *err);
 
 /* route.c: the HTTP layer's handler. */
 void kw_server_handle(void *arg, struct kw_http_request *req);

@@ -91,6 +91,8 @@ static void requests(struct kw_server *server, struct kw_buf *out)
         atomic_load(&server->unauthenticated));
     one(out, "http_server_rate_limited_total", "counter", "Requests over a principal's rate.",
         atomic_load(&server->rate_limited));
+    one(out, "log_lines_dropped_total", "counter", "Log lines about refused callers not written.",
+        atomic_load(&server->log_dropped));
 }
 
 static void authority_part(struct kw_authority *authority, struct kw_buf *out)

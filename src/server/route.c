@@ -91,9 +91,10 @@ static void refuse(struct kw_server *server, struct kw_http_request *req,
                                       {NULL, NULL}};
     kw_server_measure(server, kw_server_route_of(req->path), status,
                       kw_clock_us() - req->received_us);
-    kw_log(KW_LOG_INFO, "refused", KW_LOG_STR("request_id", req->id),
-           KW_LOG_STR("code", kw_code_name(err->code)), KW_LOG_STR("reason", err->text),
-           KW_LOG_STR("remote", req->peer->remote));
+    if (kw_server_may_log(server, req->peer->remote))
+        kw_log(KW_LOG_INFO, "refused", KW_LOG_STR("request_id", req->id),
+               KW_LOG_STR("code", kw_code_name(err->code)), KW_LOG_STR("reason", err->text),
+               KW_LOG_STR("remote", req->peer->remote));
     kw_http_error_body(&body, err->code, err->text, req->id);
     kw_http_respond(req, status, "application/json", &body, headers);
 }
@@ -116,6 +117,7 @@ static KW_ERR take_path(struct ticket *ticket, struct kw_error *err)
 
 static KW_ERR admit(struct kw_server *server, struct ticket *ticket, struct kw_error *err)
 {
+    KW_TRY(kw_server_same_site(ticket->req, err));
     kw_code code = kw_server_identify(server, ticket->req, &ticket->who, err);
     if (code != KW_OK) {
         atomic_fetch_add(&server->unauthenticated, 1);

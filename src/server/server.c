@@ -14,7 +14,9 @@ enum { SETTLE_MS = 15000 };
 
 static void on_connection_error(void *arg, const char *reason, const char *remote)
 {
-    KW_UNUSED(arg);
+    struct kw_server *server = arg;
+    if (!kw_server_may_log(server, remote))
+        return;
     kw_log(KW_LOG_INFO, "connection", KW_LOG_STR("reason", reason), KW_LOG_STR("remote", remote));
 }
 
@@ -79,6 +81,7 @@ KW_ERR kw_server_new(const struct kw_server_options *options, struct kw_server *
     kw_server_metrics_init(server);
     if (options->rate_principal != 0)
         KW_TRY(kw_rate_new(options->rate_principal, 0, &server->rate, err));
+    KW_TRY(kw_server_guard_new(server, err));
     KW_TRY(take_tls(server, err));
     KW_TRY(make_http(server, err));
     *out = server;
@@ -112,6 +115,7 @@ void kw_server_free(struct kw_server *server)
         kw_server_stop(server);
     kw_http_server_free(server->http);
     kw_rate_free(server->rate);
+    kw_rate_free(server->log_rate);
     free(server);
 }
 
