@@ -103,11 +103,11 @@ static void tell_row(const struct kw_rewrap_run *run, const struct kw_census_row
     char before[32];
     char after[32];
     kw_hex_text(ref, kw_bytes(row->key_ref, KW_KEY_REF_SIZE));
-    printf("  key %s, class %-10s version %-4u %12s data keys", ref,
+    printf("  key %s, class %-10s version %-4u %12s", ref,
            kw_class_text(row->class_tag, class_text), row->version,
            kw_cli_count_text(row->before, before));
     if (!run->dry)
-        printf(", now %s", kw_cli_count_text(row->after, after));
+        printf(" -> %s", kw_cli_count_text(row->after, after));
     printf("\n");
 }
 
@@ -117,7 +117,7 @@ static void tell_text(const struct kw_rewrap_run *run)
     char sealed[32];
     char changed[32];
     char heads[32];
-    printf("%s files, %s of them sealed, with %s data keys:\n",
+    printf("files: %s; sealed ones: %s; their data keys: %s\n",
            kw_cli_count_text(run->files, files), kw_cli_count_text(run->sealed, sealed),
            kw_cli_count_text(run->heads, heads));
     for (size_t i = 0; i < run->census.count; i++)
@@ -128,7 +128,7 @@ static void tell_text(const struct kw_rewrap_run *run)
     if (run->dry)
         printf("dry run: nothing has been changed\n");
     else
-        printf("re-wrapped %s data keys in %s files, %.2f s\n",
+        printf("re-wrapped: data keys %s, files %s, in %.2f s\n",
                kw_cli_count_text(run->changed_heads, heads),
                kw_cli_count_text(run->changed_files, changed), kw_data_seconds(run->started_us));
 }
