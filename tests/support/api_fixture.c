@@ -119,17 +119,17 @@ static void check_error(const struct kw_asked *asked, const struct kw_caller *ca
     assert_int_equal(asked->json.root->count, 1);
 }
 
-void kw_expect(struct kw_api_fixture *a, const struct kw_caller *caller, const char *method,
-               const char *path, const char *body, int status, const char *code)
+void kw_expect_answer(struct kw_api_fixture *a, const struct kw_caller *caller, const char *method,
+                      const char *path, const char *body, struct kw_expected expected)
 {
     struct kw_asked *asked =
         kw_ask_bytes(a, caller, method, path, kw_bytes_str(body != NULL ? body : ""));
-    if (asked->status != status)
+    if (asked->status != expected.status)
         print_error("%s %s %s: %d %.*s\n", method, path, body != NULL ? body : "", asked->status,
                     (int)asked->body.len, (const char *)asked->body.data);
-    assert_int_equal(asked->status, status);
-    if (status >= 400)
-        check_error(asked, caller, code);
+    assert_int_equal(asked->status, expected.status);
+    if (expected.status >= 400)
+        check_error(asked, caller, expected.code);
     kw_asked_free(asked);
 }
 

@@ -42,8 +42,14 @@ const struct kw_json *kw_at(const struct kw_asked *asked, const char *path);
 const char *kw_text_at(const struct kw_asked *asked, const char *path);
 
 /* Asks and checks status and, for errors, the code's name and the form of the answer. */
-void kw_expect(struct kw_api_fixture *a, const struct kw_caller *caller, const char *method,
-               const char *path, const char *body, int status, const char *code);
+struct kw_expected {
+    int status;
+    const char *code; /* NULL for success */
+};
+void kw_expect_answer(struct kw_api_fixture *a, const struct kw_caller *caller, const char *method,
+                      const char *path, const char *body, struct kw_expected expected);
+#define kw_expect(a, caller, method, path, body, status, code)                                     \
+    kw_expect_answer(a, caller, method, path, body, (struct kw_expected){status, code})
 
 /* One data key of tenant acme in eu, context {"row":"1"}: its wrapped form, base64. */
 void kw_ask_key(struct kw_api_fixture *a, char wrapped[128], char plaintext[64]);
