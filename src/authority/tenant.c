@@ -81,12 +81,28 @@ KW_ERR kw_authority_tenant_create(struct kw_authority *authority, const struct k
     return kw_authority_tenants_create(authority, caller, spec, 1, err);
 }
 
+struct key_list {
+    struct kw_key_row rows[KW_REGIONS_MAX];
+    size_t count;
+};
+
+static bool keep_key(void *arg, const struct kw_key_row *row)
+{
+    struct key_list *list = arg;
+    list->rows[list->count++] = *row;
+    return list->count < KW_COUNT(list->rows);
+}
+
 static KW_ERR apply_add_region(struct kw_change *change, struct kw_error *err)
 {
     struct kw_tenant_row tenant;
+    struct key_list keys = {.count = 0};
     KW_TRY(kw_store_tenant_get(change->authority->store, change->tenant, &tenant, err));
     if (tenant.state == KW_TENANT_IS_CLOSED)
         return kw_fail_code(err, KW_TENANT_CLOSED);
+    KW_TRY(kw_store_keys(change->authority->store, change->tenant, keep_key, &keys, err));
+    if (keys.count == KW_COUNT(keys.rows)) /* suspending and closing take in no more */
+        return kw_fail(err, KW_TOO_LARGE, "a tenant has at most %d keys", KW_REGIONS_MAX);
     change->version = 1;
     return kw_key_add(change->authority, change->tenant, change->region, 0, &change->reference,
                       err);
@@ -116,18 +132,6 @@ struct transition {
     enum kw_tenant_state to;
     int64_t destroy_at_ms; /* closing: when its keys are destroyed */
 };
-
-struct key_list {
-    struct kw_key_row rows[KW_REGIONS_MAX];
-    size_t count;
-};
-
-static bool keep_key(void *arg, const struct kw_key_row *row)
-{
-    struct key_list *list = arg;
-    list->rows[list->count++] = *row;
-    return list->count < KW_COUNT(list->rows);
-}
 
 static KW_ERR doom_key(struct kw_change *change, struct kw_key_row *key, int64_t at_ms,
                        struct kw_error *err)

@@ -55,6 +55,34 @@ static KW_ERR write_all(struct kw_authority *authority, const struct kw_usage *u
     return code;
 }
 
+static int compare(const void *a, const void *b)
+{
+    const struct kw_usage *x = a;
+    const struct kw_usage *y = b;
+    if (x->reference != y->reference)
+        return x->reference < y->reference ? -1 : 1;
+    return (x->version > y->version) - (x->version < y->version);
+}
+
+/* One entry a version, however long the store is away. Under usage_lock. */
+static void merge(struct kw_authority *authority)
+{
+    struct kw_usage *usage = authority->usage;
+    size_t kept = 0;
+    if (authority->usage_count == 0)
+        return;
+    qsort(usage, authority->usage_count, sizeof *usage, compare);
+    for (size_t i = 1; i < authority->usage_count; i++) {
+        if (compare(&usage[kept], &usage[i]) != 0) {
+            usage[++kept] = usage[i];
+            continue;
+        }
+        usage[kept].wraps += usage[i].wraps;
+        usage[kept].unwraps += usage[i].unwraps;
+    }
+    authority->usage_count = kept + 1;
+}
+
 /* Takes the list, writes it, and puts it back if the store would not have it. */
 KW_ERR kw_usage_flush(struct kw_authority *authority, struct kw_error *err)
 {
@@ -76,6 +104,7 @@ KW_ERR kw_usage_flush(struct kw_authority *authority, struct kw_error *err)
             if (kept != NULL)
                 *kept = usage[i];
         }
+        merge(authority);
         pthread_mutex_unlock(&authority->usage_lock);
     }
     free(usage);
