@@ -33,7 +33,8 @@ struct kw_asked *kw_ask_bytes(struct kw_api_fixture *a, const struct kw_caller *
 {
     struct kw_asked *asked = calloc(1, sizeof *asked);
     char *address = strdup(path);
-    assert_true(asked != NULL && address != NULL);
+    if (asked == NULL || address == NULL)
+        abort();
     char *query = strchr(address, '?');
     if (query != NULL)
         *query++ = '\0';
@@ -103,7 +104,7 @@ const char *kw_text_at(const struct kw_asked *asked, const char *path)
     if (value == NULL || value->text == NULL)
         print_error("no %s in %.*s\n", path, (int)asked->body.len, (const char *)asked->body.data);
     assert_true(value != NULL && value->text != NULL);
-    return value->text;
+    return value == NULL ? "" : value->text; /* the analyser does not know that assertions end */
 }
 
 static void check_error(const struct kw_asked *asked, const struct kw_caller *caller,
@@ -116,7 +117,8 @@ static void check_error(const struct kw_asked *asked, const struct kw_caller *ca
     assert_true(strlen(kw_text_at(asked, "error.message")) > 0);
     assert_int_equal(kw_at(asked, "error.retryable")->type,
                      kw_code_retryable(number) ? KW_JSON_TRUE : KW_JSON_FALSE);
-    assert_int_equal(asked->json.root->count, 1);
+    const struct kw_json *root = asked->json.root;
+    assert_true(root != NULL && root->count == 1);
 }
 
 void kw_expect_answer(struct kw_api_fixture *a, const struct kw_caller *caller, const char *method,

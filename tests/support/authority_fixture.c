@@ -198,14 +198,13 @@ static void open_batch(struct kw_dk_batch *batch, enum kw_dk_op op, uint8_t cont
     memset(batch->items[0].context_digest, context, sizeof batch->items[0].context_digest);
 }
 
-/* Runs it, and copies the key out if there is one. */
-static kw_code run(struct kw_fixture *f, struct kw_dk_batch *batch, uint8_t *plaintext)
+/* Runs it, and copies the key out. */
+static kw_code run(struct kw_fixture *f, struct kw_dk_batch *batch, uint8_t plaintext[KW_DK_SIZE])
 {
     const uint8_t *key = NULL;
     kw_code code = kw_dk_run(f->authority, batch, NULL);
-    if (code != KW_OK || batch->op == KW_DK_REWRAP)
-        return code != KW_OK ? code : batch->items[0].code;
-    code = kw_dk_key(batch, 0, &key, NULL);
+    if (code == KW_OK)
+        code = kw_dk_key(batch, 0, &key, NULL);
     if (code == KW_OK)
         memcpy(plaintext, key, KW_DK_SIZE);
     return code;
@@ -238,7 +237,9 @@ kw_code kw_fixture_rewrap(struct kw_fixture *f, struct kw_fixture_key *key, uint
     KW_AUTO(kw_dk_batch) batch = {.count = 0};
     open_batch(&batch, KW_DK_REWRAP, context);
     memcpy(batch.items[0].wrapped, key->wrapped, sizeof key->wrapped);
-    kw_code code = run(f, &batch, NULL);
+    kw_code code = kw_dk_run(f->authority, &batch, NULL);
+    if (code == KW_OK)
+        code = kw_dk_outcome(&batch, 0, NULL);
     if (code == KW_OK)
         memcpy(key->wrapped, batch.items[0].wrapped, sizeof key->wrapped);
     return code;

@@ -82,24 +82,23 @@ static void test_checkpoint_and_tiles(void **state)
 
 static void test_refused(void **state)
 {
-    static const char *const none[] = {"/v1/ledger/tile/0/001",
-                                       "/v1/ledger/tile/0/000.p/2",
-                                       "/v1/ledger/tile/9/000",
-                                       "/v1/ledger/tile/../checkpoint",
-                                       "/v1/ledger/tile/..",
-                                       "/v1/ledger/tile/0/../../vkey",
-                                       "/v1/ledger/tile//0/000",
-                                       "/v1/ledger/tile/0/0",
-                                       "/v1/ledger/tile/0/000.p/0",
-                                       "/v1/ledger/tile/0/000.p/256",
-                                       "/v1/ledger/tile/entries",
-                                       "/v1/ledger/tile/entries/",
-                                       "/v1/ledger/tile/entries/001",
-                                       "/v1/ledger/tile/0/000.p/01",
-                                       "/v1/ledger/wal",
-                                       "/v1/ledger/tile/"
-                                       "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
-                                       "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"};
+    static const char *const none[] = {
+        "/v1/ledger/tile/0/001",
+        "/v1/ledger/tile/0/000.p/2",
+        "/v1/ledger/tile/9/000",
+        "/v1/ledger/tile/../checkpoint",
+        "/v1/ledger/tile/..",
+        "/v1/ledger/tile/0/../../vkey",
+        "/v1/ledger/tile//0/000",
+        "/v1/ledger/tile/0/0",
+        "/v1/ledger/tile/0/000.p/0",
+        "/v1/ledger/tile/0/000.p/256",
+        "/v1/ledger/tile/entries",
+        "/v1/ledger/tile/entries/",
+        "/v1/ledger/tile/entries/001",
+        "/v1/ledger/tile/0/000.p/01",
+        "/v1/ledger/wal",
+        "/v1/ledger/tile/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"};
     KW_UNUSED(state);
     assert_int_equal(kw_ledger_publish(a->f->ledger, NULL), KW_OK);
     for (size_t i = 0; i < KW_COUNT(none); i++)
