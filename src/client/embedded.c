@@ -60,10 +60,8 @@ static KW_ERR read_item(struct kw_dk_batch *from, size_t i, enum kw_key_op op,
     const struct kw_dk_item *done = &from->items[i];
     const uint8_t *key = NULL;
     item->error = (struct kw_error){.code = KW_OK};
-    if (done->code != KW_OK) {
-        kw_dk_explain(done, &item->error);
+    if (kw_dk_outcome(from, i, &item->error) != KW_OK) /* also of a re-wrap: the key may be dead */
         return KW_OK;
-    }
     if (op != KW_KEY_REWRAP) {
         if (kw_dk_key(from, i, &key, &item->error) != KW_OK)
             return KW_OK;

@@ -27,6 +27,7 @@ enum {
     KW_FIELDS_SPEC_MAX = 16384,
     KW_RECORD_HEADS_MAX = 16,
     KW_RECORD_FIELDS_MAX = 65536,
+    KW_RECORD_PATHS_MAX = 16 << 20, /* bytes of the normalised paths of all of them */
     KW_FIELD_OVERHEAD = 2 + KW_NONCE_SIZE + KW_TAG_SIZE, /* before text encoding */
 };
 

@@ -82,12 +82,7 @@ static KW_ERR read_all(struct kw_record *record, const struct kw_json *value, si
     if (kind == KW_FIELD_SEALED) {
         struct kw_match match = {.value = value, .at = *start, .len = paths->len - *start};
         KW_TRY(take_field(record, &match, NULL, err));
-        KW_TRY(kw_buf_status(paths, err));
-        if (kw_buf_reserve(paths, match.len) == NULL)
-            return kw_buf_status(paths, err);
-        kw_buf_append(paths, paths->data + match.at, match.len);
-        *start = match.at + match.len;
-        return KW_OK;
+        return kw_path_keep(paths, start, err);
     }
     size_t index = 0;
     for (const struct kw_json *child = value->first; child != NULL; child = child->next, index++) {

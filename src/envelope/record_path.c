@@ -29,6 +29,21 @@ void kw_path_add_index(struct kw_buf *out, size_t index)
     kw_buf_printf(out, "[%zu]", index);
 }
 
+/* A record of 1 MiB could be made to have 30 GiB of paths: one long name over many values. */
+KW_ERR kw_path_keep(struct kw_buf *paths, size_t *start, struct kw_error *err)
+{
+    size_t old = *start;
+    size_t len = paths->len - old;
+    KW_TRY(kw_buf_status(paths, err));
+    if (paths->len > KW_RECORD_PATHS_MAX)
+        return kw_fail(err, KW_TOO_LARGE, "the paths of the record's sealed values are too long");
+    if (kw_buf_reserve(paths, len) == NULL)
+        return kw_buf_status(paths, err);
+    kw_buf_append(paths, paths->data + old, len);
+    *start = old + len;
+    return KW_OK;
+}
+
 struct walk {
     const struct kw_fields_spec *spec;
     const struct kw_path *path;
@@ -64,13 +79,7 @@ static KW_ERR report(struct walk *w, const struct kw_json *value)
     KW_TRY(kw_buf_status(w->paths, w->err));
     struct kw_match match = {.value = value, .path = w->path, .at = w->start, .len = len};
     KW_TRY(w->found(w->arg, &match, w->err));
-    /* The path found stays; the walk goes on with a copy behind it. */
-    size_t old = w->start;
-    if (kw_buf_reserve(w->paths, len) == NULL)
-        return kw_buf_status(w->paths, w->err);
-    kw_buf_append(w->paths, w->paths->data + old, len);
-    w->start = old + len;
-    return kw_buf_status(w->paths, w->err);
+    return kw_path_keep(w->paths, &w->start, w->err);
 }
 
 /* Depth is at most KW_JSON_MAX_DEPTH, the parser's bound. */

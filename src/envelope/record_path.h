@@ -32,6 +32,10 @@ struct kw_fields_spec {
 void kw_path_add_name(struct kw_buf *out, struct kw_bytes name);
 void kw_path_add_index(struct kw_buf *out, size_t index);
 
+/* The path from *start to the end of paths stays; the work goes on with a copy behind it, where
+ * *start is then. KW_TOO_LARGE beyond KW_RECORD_PATHS_MAX bytes of them. */
+KW_ERR kw_path_keep(struct kw_buf *paths, size_t *start, struct kw_error *err);
+
 /* Called for each value that a path of spec names; paths holds the value's normalised path from at
  * on. */
 struct kw_match {
