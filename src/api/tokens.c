@@ -8,6 +8,8 @@ static const char *const token_names[] = {"principal",        "roles",         "
                                           "lifetime_seconds", "justification", NULL};
 
 static const uint64_t lifetime_max_s = 10ULL * 366 * 24 * 3600;
+/* Of a token whose maker says nothing: one that is forgotten ends by itself. 0 asks for no end. */
+static const uint64_t lifetime_default_s = 90ULL * 24 * 3600;
 
 /* "*", or tenant ids with commas between them: a misspelt scope would silently reach nothing. */
 static KW_ERR check_scope(const char *scope, struct kw_error *err)
@@ -62,7 +64,7 @@ static KW_ERR read_request(const struct kw_job *job, struct token_request *out,
 
 KW_ERR kw_handle_token_create(struct kw_job *job, struct kw_error *err)
 {
-    struct token_request request = {.lifetime_s = 0};
+    struct token_request request = {.lifetime_s = lifetime_default_s};
     struct kw_token_row row;
     KW_AUTO(kw_secret) text = KW_SECRET_INIT;
     KW_TRY(read_request(job, &request, err));

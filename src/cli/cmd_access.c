@@ -21,7 +21,7 @@ static KW_ERR write_token_request(struct kw_invocation *in, struct kw_buf *body,
     kw_json_str(&w, "roles", roles);
     if (tenants != NULL)
         kw_json_str(&w, "tenants", tenants);
-    if (hours != 0)
+    if (kw_cli_flag(in, "hours"))
         kw_json_uint(&w, "lifetime_seconds", hours * 3600);
     kw_json_end(&w);
     return kw_buf_status(body, err);
@@ -162,7 +162,7 @@ static KW_ERR run_cert_list(struct kw_invocation *in, struct kw_error *err)
 static const struct kw_cli_option token_options[] = {
     {"roles", 0, "ROLES", "root, admin, service, auditor; comma-separated"},
     {"tenants", 0, "TENANTS", "where it may act: ids, comma-separated; '*' (default) for all"},
-    {"hours", 0, "N", "ends by itself after so many hours; without it, never"},
+    {"hours", 0, "N", "ends by itself after so many hours (default 2160, 90 days; 0: never)"},
     {NULL, 0, NULL, NULL},
 };
 static const struct kw_cli_option cert_options[] = {

@@ -82,8 +82,12 @@ static void test_revoke(void **state)
     KW_UNUSED(state);
     struct token token = make_token(root, "{\"principal\":\"app\",\"roles\":\"service\"}");
     assert_int_equal(check(&token, &row), KW_OK);
-    assert_int_equal(row.expires_ms, 0);
+    assert_int_equal(row.expires_ms - row.created_ms, 90LL * 24 * 3600 * 1000);
     assert_string_equal(row.tenants, "*");
+    struct token endless =
+        make_token(root, "{\"principal\":\"app\",\"roles\":\"service\",\"lifetime_seconds\":0}");
+    assert_int_equal(check(&endless, &row), KW_OK);
+    assert_int_equal(row.expires_ms, 0);
     snprintf(path, sizeof path, "/v1/tokens/%s", token.id);
     struct kw_asked *asked = kw_ask(a, root, "DELETE", path, NULL);
     assert_int_equal(asked->status, 200);
