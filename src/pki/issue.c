@@ -57,13 +57,15 @@ static KW_ERR alternative_names(const struct kw_pki_request *request, struct kw_
     return kw_buf_status(out, err);
 }
 
+/* X509-SVID, 4.4: a leaf that names any extended use must name both. A client's certificate is
+ * still of no use as a server's: it names no host. */
 static KW_ERR extend(X509 *cert, const struct issuer *ca, bool client, const char *names,
                      struct kw_error *err)
 {
     KW_TRY(kw_pki_extend(cert, ca->cert, NID_basic_constraints, "critical,CA:FALSE", err));
     KW_TRY(kw_pki_extend(cert, ca->cert, NID_key_usage, "critical,digitalSignature", err));
-    KW_TRY(kw_pki_extend(cert, ca->cert, NID_ext_key_usage, client ? "clientAuth" : "serverAuth",
-                         err));
+    KW_TRY(kw_pki_extend(cert, ca->cert, NID_ext_key_usage,
+                         client ? "clientAuth,serverAuth" : "serverAuth", err));
     KW_TRY(kw_pki_extend(cert, ca->cert, NID_subject_alt_name, names, err));
     KW_TRY(kw_pki_extend(cert, ca->cert, NID_subject_key_identifier, "hash", err));
     return kw_pki_extend(cert, ca->cert, NID_authority_key_identifier, "keyid:always", err);

@@ -3,8 +3,8 @@
  * OpenSSL.
  *
  * Keys are ECDSA P-256, serial numbers random, certificates end-entity only and limited to their
- * use (serverAuth or clientAuth). Private keys leave as PEM in secret memory; whoever calls decides
- * where they rest. RFC 5280; SPIFFE X.509-SVID. Thread-safe. */
+ * use (serverAuth; clients both, as X509-SVID demands). Private keys leave as PEM in secret memory;
+ * whoever calls decides where they rest. RFC 5280; SPIFFE X.509-SVID. Thread-safe. */
 #ifndef KW_PKI_PKI_H
 #define KW_PKI_PKI_H
 
