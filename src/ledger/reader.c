@@ -101,7 +101,7 @@ KW_ERR kw_ledger_receipt(struct kw_ledger *ledger, uint64_t index, struct kw_buf
 {
     struct kw_tlog_source source = kw_ledger_source(ledger);
     struct kw_tlog_tree tree;
-    struct kw_tlog_hash leaf;
+    struct kw_tlog_hash leaf = {0};
     KW_AUTO(kw_buf) note = KW_BUF_INIT;
     KW_TRY(read_checkpoint(ledger, &note, &tree, err));
     if (index >= tree.size)
@@ -143,13 +143,13 @@ KW_ERR kw_ledger_resource(struct kw_ledger *ledger, const char *path, struct kw_
                           struct kw_error *err)
 {
     struct kw_tlog_source source = kw_ledger_source(ledger);
-    struct kw_tlog_tile tile;
-    KW_TRY(strcmp(path, "checkpoint") == 0 ? KW_OK
-                                           : kw_tlog_tile_parse(kw_bytes_str(path), &tile, err));
+    struct kw_tlog_tile tile = {0};
+    if (strcmp(path, "checkpoint") == 0)
+        return source.fetch(source.arg, path, KW_NOTE_MAX, out, err);
+    KW_TRY(kw_tlog_tile_parse(kw_bytes_str(path), &tile, err));
     kw_code code = source.fetch(source.arg, path, KW_TLOG_BUNDLE_MAX, out, err);
-    if (code != KW_NOT_FOUND || strcmp(path, "checkpoint") == 0 || tile.width == KW_TLOG_TILE_WIDTH)
+    if (code != KW_NOT_FOUND || tile.width == KW_TLOG_TILE_WIDTH)
         return code;
     code = kw_tlog_fetch_tile(&source, tile, out, NULL);
-    return code == KW_LEDGER_CORRUPT ? kw_fail(err, KW_NOT_FOUND, "the ledger has no %s", path)
-                                     : code;
+    return code == KW_OK ? KW_OK : kw_fail(err, KW_NOT_FOUND, "the ledger has no %s", path);
 }

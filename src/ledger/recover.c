@@ -7,26 +7,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { SEGMENTS_MAX = 65536 };
-
-struct found {
-    struct kw_segment **segment;
-    size_t count;
-};
-
-static KW_ERR add(struct found *found, struct kw_segment *segment, struct kw_error *err)
-{
-    if (found->count % 16 == 0) {
-        struct kw_segment **more =
-            realloc(found->segment, (found->count + 16) * sizeof(struct kw_segment *));
-        if (more == NULL || found->count >= SEGMENTS_MAX)
-            return kw_fail_code(err, KW_NO_MEMORY);
-        found->segment = more;
-    }
-    found->segment[found->count++] = segment;
-    return KW_OK;
-}
-
 /* A spare that was never used begins with zeros. Any other header that is not valid was damaged, or
  * is of another ledger: a header is less than a sector and is written at once, so no crash leaves
  * half of one. To pass over it could be to lose what was acknowledged. */
@@ -39,81 +19,89 @@ static KW_ERR check_unused(const uint8_t *header, const char *name, struct kw_er
                    "the header of the write-ahead file %s is damaged, or of another ledger", name);
 }
 
-static KW_ERR read_header(struct kw_wal *wal, struct kw_segment *segment, bool *used,
-                          struct kw_error *err)
+static KW_ERR read_header(struct kw_wal *wal, struct kw_segment *segment, struct kw_error *err)
 {
     uint8_t header[KW_SEGMENT_HEADER_SIZE];
     kw_code code = kw_ledger_io_read(segment->fd, header, sizeof header, 0, err);
-    *used = false;
     if (code == KW_TRUNCATED)
         return KW_OK;
     KW_TRY(code);
-    *used = kw_segment_header_get(header, &segment->header, &wal->log);
-    if (!*used)
+    if (!kw_segment_header_get(header, &segment->header, &wal->log))
         return check_unused(header, segment->name, err);
     segment->end = KW_SEGMENT_HEADER_SIZE;
     segment->end_index = segment->header.first_index;
     return KW_OK;
 }
 
-static KW_ERR open_segment(struct kw_wal *wal, const char *name, struct kw_segment **out,
+static KW_ERR open_segment(const struct kw_wal *wal, struct kw_segment *segment,
                            struct kw_error *err)
 {
     char path[KW_PATH_SIZE];
     struct stat st;
-    KW_TRY(kw_path_format(path, err, "%s/%s", wal->dir, name));
-    struct kw_segment *segment = calloc(1, sizeof *segment);
-    if (segment == NULL)
-        return kw_fail_code(err, KW_NO_MEMORY);
-    snprintf(segment->name, sizeof segment->name, "%s", name);
-    segment->refs = 1;
+    KW_TRY(kw_path_format(path, err, "%s/%s", wal->dir, segment->name));
     segment->fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (segment->fd < 0 || fstat(segment->fd, &st) != 0) {
-        kw_code code = kw_ledger_io_fail(err, errno, "open", path);
-        if (segment->fd >= 0)
-            close(segment->fd);
-        free(segment);
-        return code;
-    }
+    if (segment->fd < 0 || fstat(segment->fd, &st) != 0)
+        return kw_ledger_io_fail(err, errno, "open", path);
     segment->inode = st.st_ino;
     segment->size = st.st_size;
-    *out = segment;
     return KW_OK;
 }
+
+#define NAME_FORMAT "%016llx.wal" /* as wal.c makes it */
 
 /* The number in a name of ours, sixteen hex digits and .wal. */
 static bool name_number(const char *name, uint64_t *out)
 {
     char again[KW_WAL_NAME_SIZE];
     *out = strtoull(name, NULL, 16);
-    snprintf(again, sizeof again, "%016llx.wal", (unsigned long long)*out);
+    snprintf(again, sizeof again, NAME_FORMAT, (unsigned long long)*out);
     return strcmp(name, again) == 0;
 }
 
-static KW_ERR find_one(struct kw_wal *wal, const char *name, struct found *found,
-                       struct kw_error *err)
+/* Unused segments (end 0) come first; then by the entries that they begin with, then by age. */
+static bool comes_before(const struct kw_segment *a, const struct kw_segment *b)
+{
+    if ((a->end == 0) != (b->end == 0))
+        return a->end == 0;
+    if (a->header.first_index != b->header.first_index)
+        return a->header.first_index < b->header.first_index;
+    return a->header.generation < b->header.generation;
+}
+
+static void insert(struct kw_wal *wal, struct kw_segment *segment)
+{
+    struct kw_segment **at = &wal->first;
+    while (*at != NULL && comes_before(*at, segment))
+        at = &(*at)->next;
+    segment->next = *at;
+    *at = segment;
+    if (segment->next == NULL)
+        wal->last = segment;
+}
+
+static KW_ERR find_one(struct kw_wal *wal, const char *name, struct kw_error *err)
 {
     uint64_t number;
-    bool used;
-    struct kw_segment *segment;
     if (!name_number(name, &number))
         return KW_OK;
     if (number >= wal->next_name)
         wal->next_name = number + 1;
-    KW_TRY(open_segment(wal, name, &segment, err));
-    kw_code code = read_header(wal, segment, &used, err);
-    if (code == KW_OK && segment->header.generation >= wal->generation)
-        wal->generation = segment->header.generation + 1;
+    struct kw_segment *segment = calloc(1, sizeof *segment);
+    if (segment == NULL)
+        return kw_fail_code(err, KW_NO_MEMORY);
+    snprintf(segment->name, sizeof segment->name, NAME_FORMAT, (unsigned long long)number);
+    segment->refs = 1;
+    segment->fd = -1;
+    kw_code code = open_segment(wal, segment, err);
     if (code == KW_OK)
-        code = add(found, segment, err);
-    if (code != KW_OK) {
-        close(segment->fd);
-        free(segment);
-    }
+        code = read_header(wal, segment, err);
+    if (segment->header.generation >= wal->generation)
+        wal->generation = segment->header.generation + 1;
+    insert(wal, segment); /* also on failure: the list owns it */
     return code;
 }
 
-static KW_ERR find_all(struct kw_wal *wal, struct found *found, struct kw_error *err)
+static KW_ERR find_all(struct kw_wal *wal, struct kw_error *err)
 {
     DIR *dir = opendir(wal->dir);
     kw_code code = KW_OK;
@@ -121,21 +109,9 @@ static KW_ERR find_all(struct kw_wal *wal, struct found *found, struct kw_error 
         return kw_fail(err, errno == ENOENT ? KW_LEDGER_MISSING : KW_LEDGER_UNAVAILABLE,
                        "the ledger's folder %s cannot be read", wal->dir);
     for (struct dirent *item; code == KW_OK && (item = readdir(dir)) != NULL;)
-        code = find_one(wal, item->d_name, found, err);
+        code = find_one(wal, item->d_name, err);
     closedir(dir);
     return code;
-}
-
-/* Unused segments (end 0) first; then by the entries that they begin with, then by age. */
-static int order(const void *left, const void *right)
-{
-    const struct kw_segment *a = *(struct kw_segment *const *)left;
-    const struct kw_segment *b = *(struct kw_segment *const *)right;
-    if ((a->end == 0) != (b->end == 0))
-        return a->end == 0 ? -1 : 1;
-    if (a->header.first_index != b->header.first_index)
-        return a->header.first_index < b->header.first_index ? -1 : 1;
-    return a->header.generation < b->header.generation ? -1 : 1;
 }
 
 /* Reads a segment's frames up to limit, where the next segment takes over. */
@@ -158,14 +134,24 @@ static KW_ERR read_frames(struct kw_segment *segment, uint64_t limit, struct kw_
     }
 }
 
-static KW_ERR check(const struct found *found, uint64_t published, uint64_t *size,
-                    struct kw_error *err)
+static KW_ERR check_end(const struct kw_segment *segment, struct kw_error *err)
+{
+    bool damaged = false;
+    KW_TRY(kw_frame_follows(segment->fd, &segment->header, segment->end, &damaged, err));
+    if (!damaged)
+        return KW_OK;
+    return kw_fail(err, KW_LEDGER_CORRUPT,
+                   "the write-ahead file %s is damaged at offset %lld, before entries that were "
+                   "acknowledged",
+                   segment->name, (long long)segment->end);
+}
+
+KW_ERR kw_wal_recover(struct kw_wal *wal, uint64_t published, uint64_t *size, struct kw_error *err)
 {
     uint64_t at = published;
-    for (size_t i = 0; i < found->count; i++) {
-        struct kw_segment *segment = found->segment[i];
-        bool last = i + 1 == found->count;
-        bool damaged = false;
+    KW_TRY(find_all(wal, err));
+    for (struct kw_segment *segment = wal->first; segment != NULL; segment = segment->next) {
+        const struct kw_segment *next = segment->next;
         if (segment->end == 0)
             continue;
         if (segment->header.first_index > at)
@@ -173,37 +159,12 @@ static KW_ERR check(const struct found *found, uint64_t published, uint64_t *siz
                            "entries %llu to %llu are damaged or missing in the write-ahead files",
                            (unsigned long long)at,
                            (unsigned long long)segment->header.first_index - 1);
-        KW_TRY(read_frames(segment, last ? UINT64_MAX : found->segment[i + 1]->header.first_index,
-                           err));
-        if (last)
-            KW_TRY(kw_frame_follows(segment->fd, &segment->header, segment->end, &damaged, err));
-        if (damaged)
-            return kw_fail(err, KW_LEDGER_CORRUPT,
-                           "the write-ahead file %s is damaged at offset %lld, before entries that "
-                           "were acknowledged",
-                           segment->name, (long long)segment->end);
+        KW_TRY(read_frames(segment, next != NULL ? next->header.first_index : UINT64_MAX, err));
+        if (next == NULL)
+            KW_TRY(check_end(segment, err));
         if (segment->end_index > at)
             at = segment->end_index;
     }
     *size = at;
     return KW_OK;
-}
-
-KW_ERR kw_wal_recover(struct kw_wal *wal, uint64_t published, uint64_t *size, struct kw_error *err)
-{
-    struct found found = {0};
-    kw_code code = find_all(wal, &found, err);
-    if (found.count > 0)
-        qsort(found.segment, found.count, sizeof(struct kw_segment *), order);
-    for (size_t i = 0; i < found.count; i++) { /* the list owns them, whatever comes next */
-        if (wal->last != NULL)
-            wal->last->next = found.segment[i];
-        else
-            wal->first = found.segment[i];
-        wal->last = found.segment[i];
-    }
-    if (code == KW_OK)
-        code = check(&found, published, size, err);
-    free(found.segment);
-    return code;
 }
