@@ -1,12 +1,12 @@
 #include "client/log_url.h"
 
 #include "base/clock.h"
-#include "client/web.h"
+#include "client/site.h"
 
 enum { TIMEOUT_MS = 30000, CHECKPOINT_MAX = 65536 };
 
 struct kw_log_url {
-    struct kw_web *web;
+    struct kw_site site;
     struct kw_buf base; /* without a slash at the end */
     uint32_t timeout_ms;
 };
@@ -15,7 +15,7 @@ void kw_log_url_free(struct kw_log_url *log)
 {
     if (log == NULL)
         return;
-    kw_web_free(log->web);
+    kw_site_wipe(&log->site);
     kw_buf_wipe(&log->base);
     free(log);
 }
@@ -25,7 +25,7 @@ static KW_ERR fetch(void *arg, const char *path, size_t max, struct kw_buf *out,
 {
     struct kw_log_url *log = arg;
     KW_AUTO(kw_buf) url = KW_BUF_INIT;
-    KW_AUTO(kw_web_response) response = {.body = KW_BUF_SECRET};
+    KW_AUTO(kw_web_response) response = KW_WEB_RESPONSE_INIT;
     kw_buf_append(&url, log->base.data, log->base.len);
     kw_buf_append_byte(&url, '/');
     kw_buf_append_str(&url, path);
@@ -36,7 +36,7 @@ static KW_ERR fetch(void *arg, const char *path, size_t max, struct kw_buf *out,
         .max = max,
         .deadline_ms = kw_clock_ms() + log->timeout_ms,
     };
-    KW_TRY(kw_web_ask(log->web, &request, true, &response, err));
+    KW_TRY(kw_site_ask(&log->site, &request, true, &response, err));
     kw_buf_append(out, response.body.data, response.body.len);
     return kw_buf_status(out, err);
 }
@@ -78,16 +78,8 @@ KW_ERR kw_log_url_open(const char *url, const struct kw_remote_options *access,
         return kw_fail_code(err, KW_NO_MEMORY);
     KW_TRY(kw_web_address(url, true, true, &log->base, err));
     bool own = is_own(&log->base, access->address != NULL ? access->address : KW_DEFAULT_ADDRESS);
-    struct kw_web_options web = {
-        .token = own ? access->token : NULL,
-        .ca_file = access->ca_file,
-        .cert_file = own ? access->cert_file : NULL,
-        .key_file = own ? access->key_file : NULL,
-        .connect_timeout_ms = access->connect_timeout_ms,
-        .plain = true,
-    };
     log->timeout_ms = access->timeout_ms != 0 ? access->timeout_ms : TIMEOUT_MS;
-    KW_TRY(kw_web_new(&web, &log->web, err));
+    KW_TRY(kw_site_init(&log->site, access, own, true, err));
     KW_TRY(find_checkpoint(log, err));
     *out = log;
     log = NULL;

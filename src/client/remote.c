@@ -1,13 +1,13 @@
 /* The authority behind an address. */
 #include "base/clock.h"
 #include "client/internal.h"
-#include "client/web.h"
+#include "client/site.h"
 
 enum { TIMEOUT_MS = 30000, KEYS_MAX = 1 << 20, ANSWER_MAX = 32 << 20 };
 
 struct remote {
     struct kw_backend base;
-    struct kw_web *web;
+    struct kw_site site;
     struct kw_buf address; /* https://host:port */
     uint32_t timeout_ms;
 };
@@ -48,7 +48,7 @@ static KW_ERR remote_keys(struct kw_backend *backend, enum kw_key_op op, struct 
     struct remote *remote = remote_of(backend);
     KW_AUTO(kw_buf) url = KW_BUF_INIT;
     KW_AUTO(kw_buf) body = KW_BUF_INIT;
-    KW_AUTO(kw_web_response) response = {.body = KW_BUF_SECRET};
+    KW_AUTO(kw_web_response) response = KW_WEB_RESPONSE_INIT;
     uint32_t timeout_ms = batch->timeout_ms != 0 ? batch->timeout_ms : remote->timeout_ms;
     KW_TRY(url_of(remote, kw_keys_path(op), &url, err));
     KW_TRY(kw_keys_request(&body, op, batch, err));
@@ -60,7 +60,7 @@ static KW_ERR remote_keys(struct kw_backend *backend, enum kw_key_op op, struct 
         .deadline_ms = kw_clock_ms() + timeout_ms,
     };
     /* A data key that was made and lost on the way is used by nobody: asking again is safe. */
-    KW_TRY(kw_web_ask(remote->web, &request, true, &response, err));
+    KW_TRY(kw_site_ask(&remote->site, &request, true, &response, err));
     return kw_keys_answer(kw_buf_bytes(&response.body), op, batch, err);
 }
 
@@ -69,7 +69,7 @@ static KW_ERR remote_call(struct kw_backend *backend, const struct kw_call *call
 {
     struct remote *remote = remote_of(backend);
     KW_AUTO(kw_buf) url = KW_BUF_INIT;
-    KW_AUTO(kw_web_response) response = {.body = KW_BUF_SECRET};
+    KW_AUTO(kw_web_response) response = KW_WEB_RESPONSE_INIT;
     uint32_t timeout_ms = call->timeout_ms != 0 ? call->timeout_ms : remote->timeout_ms;
     KW_TRY(url_of(remote, call->path, &url, err));
     struct kw_web_request request = {
@@ -80,7 +80,7 @@ static KW_ERR remote_call(struct kw_backend *backend, const struct kw_call *call
         .deadline_ms = kw_clock_ms() + timeout_ms,
     };
     bool repeatable = call->repeatable || strcmp(call->method, "GET") == 0;
-    KW_TRY(kw_web_ask(remote->web, &request, repeatable, &response, err));
+    KW_TRY(kw_site_ask(&remote->site, &request, repeatable, &response, err));
     out->status = response.status;
     memcpy(out->content_type, response.content_type, sizeof out->content_type);
     out->body = response.body;
@@ -92,7 +92,7 @@ static KW_ERR remote_close(struct kw_backend *backend, struct kw_error *err)
 {
     struct remote *remote = remote_of(backend);
     KW_UNUSED(err);
-    kw_web_free(remote->web);
+    kw_site_wipe(&remote->site);
     kw_buf_wipe(&remote->address);
     free(remote);
     return KW_OK;
@@ -105,13 +105,6 @@ KW_ERR kw_backend_remote(const struct kw_remote_options *options, struct kw_back
                          struct kw_error *err)
 {
     const char *address = options->address != NULL ? options->address : KW_DEFAULT_ADDRESS;
-    struct kw_web_options web = {
-        .token = options->token,
-        .ca_file = options->ca_file,
-        .cert_file = options->cert_file,
-        .key_file = options->key_file,
-        .connect_timeout_ms = options->connect_timeout_ms,
-    };
     struct remote *remote = calloc(1, sizeof *remote);
     if (remote == NULL)
         return kw_fail_code(err, KW_NO_MEMORY);
@@ -119,7 +112,7 @@ KW_ERR kw_backend_remote(const struct kw_remote_options *options, struct kw_back
     remote->timeout_ms = options->timeout_ms != 0 ? options->timeout_ms : TIMEOUT_MS;
     kw_code code = kw_web_address(address, false, false, &remote->address, err);
     if (code == KW_OK)
-        code = kw_web_new(&web, &remote->web, err);
+        code = kw_site_init(&remote->site, options, true, false, err);
     if (code == KW_OK)
         *out = &remote->base;
     else
