@@ -205,6 +205,13 @@ static int report(const struct kw_invocation *in, kw_code code, const struct kw_
 }
 
 /* Output that did not get out is a failure, too: a full disk must not look like success. */
+static KW_ERR flush_output(struct kw_error *err)
+{
+    if (fflush(stdout) != 0 || ferror(stdout))
+        return kw_fail(err, KW_IO, "standard output could not be written");
+    return KW_OK;
+}
+
 static KW_ERR run(struct kw_invocation *in, struct kw_error *err)
 {
     KW_TRY(check_operands(in, err));
@@ -214,32 +221,51 @@ static KW_ERR run(struct kw_invocation *in, struct kw_error *err)
         in->backend = NULL;
         code = code != KW_OK ? code : closed;
     }
-    if (fflush(stdout) != 0 || ferror(stdout)) {
-        if (code == KW_OK)
-            code = kw_fail(err, KW_IO, "standard output could not be written");
-    }
-    return code;
+    kw_code flushed = flush_output(code == KW_OK ? err : NULL);
+    return code != KW_OK ? code : flushed;
+}
+
+static KW_ERR unknown_command(const char *word, struct kw_error *err)
+{
+    bool is_group = print_group(stderr, word);
+    return kw_fail(err, KW_USAGE, "there is no command '%.40s'%s", word,
+                   is_group ? ": see above" : ": try 'keyward help'");
+}
+
+/* What needs no command: *done tells whether that was it. */
+static KW_ERR inform(int argc, char **argv, bool *done, struct kw_error *err)
+{
+    const char *word = argv[1];
+    bool wants_help = argc > 2 && (strcmp(argv[2], "--help") == 0 || strcmp(argv[2], "-h") == 0);
+    *done = true;
+    if (strcmp(word, "help") == 0 || strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0)
+        print_overview(stdout);
+    else if (strcmp(word, "--version") == 0)
+        puts("keyward " KW_VERSION);
+    else if (find(argc, argv) != NULL)
+        *done = false;
+    else if (!wants_help || !print_group(stdout, word))
+        return unknown_command(word, err);
+    return *done ? flush_output(err) : KW_OK;
+}
+
+static KW_ERR run_or_help(struct kw_invocation *in, int argc, char **argv, struct kw_error *err)
+{
+    KW_TRY(parse(in, argc, argv, err));
+    if (!kw_cli_flag(in, "help"))
+        return run(in, err);
+    print_help(stdout, in->command);
+    return flush_output(err);
 }
 
 static int dispatch(int argc, char **argv)
 {
     struct kw_error err = {0};
     struct kw_invocation in = {.command = find(argc, argv)};
-    bool wants_help = argc > 2 && (strcmp(argv[2], "--help") == 0 || strcmp(argv[2], "-h") == 0);
-    if (in.command == NULL && wants_help && print_group(stdout, argv[1]))
-        return 0;
-    if (in.command == NULL) {
-        fprintf(stderr, "keyward: there is no command '%.40s'%s (usage)\n", argv[1],
-                print_group(stderr, argv[1]) ? ": see above" : ": try 'keyward help'");
-        return kw_code_exit_status(KW_USAGE);
-    }
-    kw_code code = parse(&in, argc, argv, &err);
-    if (code == KW_OK && kw_cli_flag(&in, "help")) {
-        print_help(stdout, in.command);
-        return 0;
-    }
-    if (code == KW_OK)
-        code = run(&in, &err);
+    bool done = false;
+    kw_code code = inform(argc, argv, &done, &err);
+    if (code == KW_OK && !done)
+        code = run_or_help(&in, argc, argv, &err);
     return code == KW_OK ? 0 : report(&in, code, &err);
 }
 
@@ -261,14 +287,9 @@ int main(int argc, char **argv)
     const char *lacking = kw_process_harden(false);
     if (lacking != NULL)
         fprintf(stderr, "keyward: %s\n", lacking);
-    if (argc < 2 || strcmp(argv[1], "help") == 0 || strcmp(argv[1], "--help") == 0 ||
-        strcmp(argv[1], "-h") == 0) {
-        print_overview(argc < 2 ? stderr : stdout);
-        return argc < 2 ? kw_code_exit_status(KW_USAGE) : 0;
-    }
-    if (strcmp(argv[1], "--version") == 0) {
-        puts("keyward " KW_VERSION);
-        return 0;
+    if (argc < 2) {
+        print_overview(stderr);
+        return kw_code_exit_status(KW_USAGE);
     }
     return dispatch(argc, argv);
 }

@@ -74,8 +74,10 @@ KW_ERR kw_rewrap_file_failed(struct kw_rewrap_run *run, const char *path, kw_cod
 {
     if (concerns_all(code))
         return kw_fail(err, code, "%s: %.300s", path, why->text);
+    struct kw_error line; /* one line of text, whatever the file is called */
+    (void)!kw_fail(&line, code, "%.200s is left as it is: %s", path, why->text);
     kw_progress_end(&run->progress);
-    fprintf(stderr, "keyward: %s is left as it is: %s (%s)\n", path, why->text, kw_code_name(code));
+    fprintf(stderr, "keyward: %s (%s)\n", line.text, kw_code_name(code));
     if (run->failed_files++ == 0)
         run->first_error = *why;
     run->first_error.code = run->first_error.code == KW_OK ? code : run->first_error.code;
