@@ -1,0 +1,119 @@
+/* The router: which provider wraps and unwraps a tenant key, within its region's wall.
+ *
+ * A region lists routes: a provider and the root key there. Nothing is ever asked of a provider
+ * that is not among them; failover only moves along the list. Among the routes of a region the
+ * router picks by what the caller requires (an HSM), by health (a circuit breaker a provider), and
+ * then as the region prefers: in the order of the list, by latency (moving average) or by price.
+ *
+ * Breaker: after a run of retryable failures a provider is open and asked no more for a while,
+ * which grows with each further failure; then one call at a time probes it (half-open) until one
+ * succeeds. Final answers (wrong context, disabled key) are no failures of the provider.
+ *
+ * Every call is counted, and priced, by route. Thread-safe; calls block up to their deadline. */
+#ifndef KW_ROUTER_ROUTER_H
+#define KW_ROUTER_ROUTER_H
+
+#include "provider/provider.h"
+
+struct kw_router;
+
+enum { KW_ROUTES_MAX = 8, KW_ROUTER_REGIONS_MAX = 32, KW_ROUTER_REGION_SIZE = 17 };
+
+enum kw_preference { KW_PREFER_ORDER, KW_PREFER_LATENCY, KW_PREFER_PRICE };
+
+struct kw_router_route {
+    struct kw_provider *provider; /* borrowed, outlives the router */
+    const char *key;              /* the root key there; copied */
+    bool hsm;                     /* keys do not leave hardware */
+    uint64_t price_nano;          /* a call's price, in billionths of the currency unit */
+};
+
+struct kw_router_region {
+    const char *name; /* copied */
+    enum kw_preference preference;
+    size_t copies_min; /* a wrap is good with this many copies; 0: 1 */
+    size_t route_count;
+    struct kw_router_route routes[KW_ROUTES_MAX];
+};
+
+struct kw_router_options {
+    const struct kw_router_region *regions;
+    size_t region_count;
+    unsigned failures_to_open; /* 0: 3 */
+    int64_t open_ms;           /* first pause; doubled up to open_max_ms; 0: 1,000 */
+    int64_t attempt_ms;        /* a provider that has not answered by then has failed; 0: 3,000 */
+    int64_t open_max_ms;       /* 0: 30,000 */
+};
+
+/* KW_BAD_CONFIG: a region twice, a route twice, no route, fewer routes than copies_min. */
+KW_ERR kw_router_new(const struct kw_router_options *options, struct kw_router **out,
+                     struct kw_error *err);
+void kw_router_free(struct kw_router *router);
+KW_CLEANUP_FREE(kw_router)
+
+struct kw_router_call {
+    const char *region;
+    const struct kw_provider_pair *context;
+    size_t context_count;
+    bool hsm;            /* only routes whose keys stay in hardware */
+    int64_t deadline_ms; /* kw_clock_ms() */
+};
+
+struct kw_router_copy {
+    const char *provider; /* name, as configured */
+    const char *provider_key;
+    struct kw_bytes blob;
+};
+
+/* Wraps plaintext by every healthy route, and calls keep() for each copy; a failure of keep() ends
+ * it. KW_OK if copies_min were made, *made says how many; fewer than the region has routes is
+ * under-replication, to be mended by a later call with skip. skip (may be NULL) tells which
+ * providers have a copy already; they count. KW_REGION_WALL: no route fulfils what is required. */
+typedef KW_ERR kw_router_keep(void *arg, const struct kw_router_copy *copy, struct kw_error *err);
+struct kw_router_wrapping {
+    const struct kw_secret *plaintext;
+    kw_router_keep *keep;
+    bool (*skip)(void *arg, const char *provider);
+    void *arg;
+};
+KW_ERR kw_router_wrap(struct kw_router *router, const struct kw_router_call *call,
+                      const struct kw_router_wrapping *wrapping, size_t *made,
+                      struct kw_error *err);
+
+/* Unwraps by any of the copies: the best route first, then the others. accept() judges what came
+ * out (the pinned commitment); a refused one is as bad as a failure. Copies of providers that are
+ * not in the region are not looked at. Where none opens, a retryable failure is the answer before a
+ * final one; it is tried again, with jittered pauses, until the deadline. */
+struct kw_router_unwrapping {
+    const struct kw_router_copy *copies;
+    size_t count;
+    KW_ERR (*accept)(void *arg, const struct kw_secret *plaintext, struct kw_error *err);
+    void *arg;
+};
+KW_ERR kw_router_unwrap(struct kw_router *router, const struct kw_router_call *call,
+                        const struct kw_router_unwrapping *unwrapping, struct kw_secret *out,
+                        struct kw_error *err);
+
+enum kw_breaker_state { KW_BREAKER_CLOSED, KW_BREAKER_HALF_OPEN, KW_BREAKER_OPEN };
+const char *kw_breaker_state_name(enum kw_breaker_state state);
+
+struct kw_route_status {
+    char region[KW_ROUTER_REGION_SIZE];
+    const char *provider;
+    const char *kind;
+    const char *key;
+    bool hsm;
+    enum kw_breaker_state breaker;
+    int64_t latency_us; /* moving average of good calls; 0: none yet */
+    uint64_t wraps, unwraps, failures;
+    uint64_t spent_nano;
+};
+
+/* Every route, region by region, in the order of the lists. */
+void kw_router_each(struct kw_router *router,
+                    void (*each)(void *arg, const struct kw_route_status *status), void *arg);
+
+/* How many routes a region has; 0: no such region. */
+size_t kw_router_routes(const struct kw_router *router, const char *region);
+
+#endif
