@@ -15,6 +15,8 @@ struct kw_provider_ops {
     kw_code (*unwrap)(void *state, const struct kw_provider_call *call, struct kw_bytes wrapped,
                       struct kw_secret *out, struct kw_error *err);
     kw_code (*check)(void *state, const struct kw_provider_call *call, struct kw_error *err);
+    /* Makes the root key, or finds it made; NULL: as check, its owner makes it. */
+    kw_code (*create)(void *state, const struct kw_provider_call *call, struct kw_error *err);
     void (*free)(void *state);
 };
 

@@ -221,19 +221,33 @@ KW_ERR kw_provider_unwrap(struct kw_provider *provider, const struct kw_provider
     return KW_OK;
 }
 
-KW_ERR kw_provider_check(struct kw_provider *provider, const char *key, int64_t deadline_ms,
-                         struct kw_error *err)
+static KW_ERR look(struct kw_provider *provider, const char *key, int64_t deadline_ms, bool create,
+                   struct kw_error *err)
 {
     const struct kw_provider_call call = {.key = key, .deadline_ms = deadline_ms};
     KW_TRY(check_call(provider, &call, err));
     if (is_late(&call))
         return late(provider, err);
     (void)start(err);
-    kw_code code = provider->ops->check(provider->state, &call, err);
+    create = create && provider->ops->create != NULL;
+    kw_code code = create ? provider->ops->create(provider->state, &call, err)
+                          : provider->ops->check(provider->state, &call, err);
     code = judge(provider, &call, code, err);
     if (code != KW_OK)
         atomic_fetch_add_explicit(&provider->failures, 1, memory_order_relaxed);
     return code;
+}
+
+KW_ERR kw_provider_check(struct kw_provider *provider, const char *key, int64_t deadline_ms,
+                         struct kw_error *err)
+{
+    return look(provider, key, deadline_ms, false, err);
+}
+
+KW_ERR kw_provider_create(struct kw_provider *provider, const char *key, int64_t deadline_ms,
+                          struct kw_error *err)
+{
+    return look(provider, key, deadline_ms, true, err);
 }
 
 void kw_provider_text_encode(struct kw_buf *out, const char *text)

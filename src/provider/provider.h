@@ -52,6 +52,10 @@ KW_ERR kw_provider_unwrap(struct kw_provider *provider, const struct kw_provider
 /* Can it be reached and does the key work: a cheap call. */
 KW_ERR kw_provider_check(struct kw_provider *provider, const char *key, int64_t deadline_ms,
                          struct kw_error *err);
+/* Makes the root key unless it is there; where a provider cannot, its owner does: as
+ * kw_provider_check. */
+KW_ERR kw_provider_create(struct kw_provider *provider, const char *key, int64_t deadline_ms,
+                          struct kw_error *err);
 
 const char *kw_provider_name(
     const struct kw_provider *provider); /* as configured: software, aws-eu */

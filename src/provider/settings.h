@@ -1,7 +1,7 @@
-/* What a provider is configured with: texts by name, as [provider.NAME] of the configuration has them.
- * A constructor takes what it knows, checks it, and copies what it keeps; secrets (tokens, PINs, private
- * keys) come as paths of files or as names of environment variables, never as values. Thread-safe as long
- * as get() is. */
+/* What a provider is configured with: texts by name, as [provider.NAME] of the configuration has
+ * them. A constructor takes what it knows, checks it, and copies what it keeps; secrets (tokens,
+ * PINs, private keys) come as paths of files or as names of environment variables, never as values.
+ * Thread-safe as long as get() is. */
 #ifndef KW_PROVIDER_SETTINGS_H
 #define KW_PROVIDER_SETTINGS_H
 

@@ -77,3 +77,27 @@ KW_ERR kw_web_address(const char *address, bool plain, bool with_path, struct kw
     curl_url_cleanup(url);
     return code;
 }
+
+/* The host of what kw_web_address has written. */
+static bool is_local(const char *address)
+{
+    static const char *const hosts[] = {"localhost", "127.", "[::1]"};
+    const char *host = strstr(address, "://") + 3;
+    size_t len = strcspn(host, ":/");
+    if (host[0] == '[')
+        len = strcspn(host, "]") + 1;
+    if (strncmp(host, hosts[1], 4) == 0)
+        return strspn(host, "0123456789.") == len;
+    return (len == strlen(hosts[0]) && strncasecmp(host, hosts[0], len) == 0) ||
+           (len == strlen(hosts[2]) && strncmp(host, hosts[2], len) == 0);
+}
+
+KW_ERR kw_web_endpoint(const char *address, struct kw_buf *out, struct kw_error *err)
+{
+    KW_AUTO(kw_buf) whole = KW_BUF_INIT;
+    KW_TRY(kw_web_address(address, true, true, &whole, err));
+    if (strncmp(kw_buf_str(&whole), "http:", 5) == 0 && !is_local(kw_buf_str(&whole)))
+        return bad_address(err, address, "is not https, and leaves this machine");
+    kw_buf_append(out, whole.data, whole.len);
+    return kw_buf_status(out, err);
+}

@@ -48,6 +48,10 @@ KW_CLEANUP_FREE(kw_web)
 KW_ERR kw_web_address(const char *address, bool plain, bool with_path, struct kw_buf *out,
                       struct kw_error *err);
 
+/* As kw_web_address, with a path, for what is configured as a provider's endpoint: https://, and
+ * http:// where it does not leave the machine (localhost, 127.x.x.x, [::1]: an agent beside us). */
+KW_ERR kw_web_endpoint(const char *address, struct kw_buf *out, struct kw_error *err);
+
 /* A value may be a secret; it is sent as it is and refused (KW_BAD_REQUEST, without repeating it)
  * if it holds anything but visible ASCII, spaces and tabs. */
 struct kw_web_header {
