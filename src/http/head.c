@@ -17,8 +17,12 @@ static const struct method {
 };
 
 /* Fields that decide something: a second one is an attempt to be read in two ways. */
-static const char *const singletons[] = {
-    "host", "content-length", "transfer-encoding", "authorization", "content-type", "expect",
+static const struct {
+    const char *name;
+    size_t len;
+} singletons[] = {
+    {"host", 4},           {"content-length", 14}, {"transfer-encoding", 17},
+    {"authorization", 13}, {"content-type", 12},   {"expect", 6},
 };
 
 /* RFC 9110, 5.6.2: the characters of a token. */
@@ -132,15 +136,18 @@ static KW_ERR finish_field(struct kw_http_parser *parser, size_t i, struct kw_er
     return KW_OK;
 }
 
-static KW_ERR refuse_repeated(const struct kw_http_message *m, struct kw_error *err)
+static KW_ERR refuse_repeated(const struct kw_http_parser *parser, struct kw_error *err)
 {
+    const struct kw_http_message *m = parser->message;
     unsigned seen = 0;
     for (size_t i = 0; i < m->req.field_count; i++)
         for (size_t k = 0; k < KW_COUNT(singletons); k++) {
-            if (strcmp(m->fields[i].name, singletons[k]) != 0)
+            if (parser->name_lens[i] != singletons[k].len ||
+                memcmp(m->fields[i].name, singletons[k].name, singletons[k].len) != 0)
                 continue;
             if ((seen & (1U << k)) != 0)
-                return kw_fail(err, KW_BAD_REQUEST, "the header %s comes twice", singletons[k]);
+                return kw_fail(err, KW_BAD_REQUEST, "the header %s comes twice",
+                               singletons[k].name);
             seen |= 1U << k;
         }
     return KW_OK;
@@ -187,7 +194,7 @@ KW_ERR kw_http_head_finish(struct kw_http_parser *parser, bool list, struct kw_e
     KW_TRY(finish_target(parser, err));
     for (size_t i = 0; i < m->req.field_count; i++)
         KW_TRY(finish_field(parser, i, err));
-    KW_TRY(refuse_repeated(m, err));
+    KW_TRY(refuse_repeated(parser, err));
     KW_TRY(check_framing(parser, err));
     return check_meaning(m, err);
 }

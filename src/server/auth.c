@@ -24,8 +24,9 @@ static KW_ERR by_token(struct kw_server *server, const char *token, struct kw_se
                                     &row, err));
     KW_TRY(kw_roles_parse(row.roles, &out->rights, err));
     snprintf(out->principal, sizeof out->principal, "token:%s", row.principal);
-    memcpy(out->tenants, row.tenants, sizeof out->tenants);
-    return KW_OK;
+    kw_buf_append_str(&out->scope, row.tenants);
+    out->tenants = kw_buf_str(&out->scope);
+    return kw_buf_status(&out->scope, err);
 }
 
 static KW_ERR refuse_id(struct kw_error *err, const char *why)
@@ -65,7 +66,7 @@ static KW_ERR by_certificate(struct kw_server *server, const struct kw_http_peer
     if (strchr(role, ',') != NULL || kw_roles_parse(role, &out->rights, err) != KW_OK)
         return refuse_id(err, "names a role that there is not");
     memcpy(out->principal, peer->uri, strlen(peer->uri) + 1);
-    memcpy(out->tenants, "*", sizeof "*");
+    out->tenants = "*";
     return KW_OK;
 }
 

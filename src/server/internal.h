@@ -40,10 +40,11 @@ struct kw_server {
 
 _Static_assert((int)KW_SERVER_PRINCIPAL_SIZE >= (int)KW_HTTP_URI_SIZE, "a SPIFFE id fits");
 
-/* Who sent the request, in texts of its own. */
+/* Who sent the request, in texts of its own; all zero before. */
 struct kw_server_identity {
     char principal[KW_SERVER_PRINCIPAL_SIZE];
-    char tenants[KW_SCOPE_MAX + 1];
+    const char *tenants;
+    struct kw_buf scope; /* where tenants lies, if it is of a token */
     char source[KW_HTTP_REMOTE_SIZE];
     unsigned rights;
 };
@@ -52,6 +53,11 @@ struct kw_server_identity {
  */
 KW_ERR kw_server_identify(struct kw_server *server, const struct kw_http_request *req,
                           struct kw_server_identity *out, struct kw_error *err);
+static inline void kw_server_identity_wipe(struct kw_server_identity *who)
+{
+    kw_buf_wipe(&who->scope);
+}
+KW_CLEANUP_WIPE(kw_server_identity)
 bool kw_server_from_loopback(const struct kw_http_request *req);
 
 /* guard.c: before it is known who is asking. */
