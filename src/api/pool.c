@@ -1,5 +1,7 @@
 #include "api/pool.h"
 
+#include "crypto/suite.h"
+
 #include <pthread.h>
 
 struct task {
@@ -64,6 +66,7 @@ static void *work(void *arg)
     bool ordinary = false;
     while (take(pool, &task, &ordinary)) {
         task.run(task.arg);
+        kw_aead_forget(); /* it may wait for long now */
         pthread_mutex_lock(&pool->lock);
         pool->ordinary_running -= ordinary;
         pthread_mutex_unlock(&pool->lock);

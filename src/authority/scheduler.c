@@ -2,6 +2,7 @@
 #include "authority/internal.h"
 
 #include "base/clock.h"
+#include "crypto/suite.h"
 
 #include <errno.h>
 
@@ -128,8 +129,10 @@ static void *schedule(void *arg)
 {
     struct kw_authority *authority = arg;
     struct kw_error ignored; /* kept as last_tick and in the metrics */
-    while (wait_for_turn(authority))
+    while (wait_for_turn(authority)) {
         (void)!kw_authority_tick(authority, &ignored);
+        kw_aead_forget();
+    }
     return NULL;
 }
 

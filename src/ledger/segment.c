@@ -4,6 +4,7 @@
 #include "ledger/io.h"
 #include "tlog/bundle.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 
 static const char segment_magic[8] = {'K', 'W', 'L', 'E', 'D', 'W', 'A', 'L'};
@@ -105,10 +106,10 @@ static bool hash_entries(struct kw_frame *frame, uint32_t count)
 
 static KW_ERR file_size(int fd, off_t *out, struct kw_error *err)
 {
-    struct stat st;
-    if (fstat(fd, &st) != 0)
+    struct statx st;
+    if (statx(fd, "", AT_EMPTY_PATH, STATX_SIZE, &st) != 0) /* not fstat: see kw_ledger_io_inode */
         return kw_fail(err, KW_LEDGER_UNAVAILABLE, "a write-ahead file cannot be examined");
-    *out = st.st_size;
+    *out = (off_t)st.stx_size;
     return KW_OK;
 }
 

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "crypto/suite.h"
 
 /* A request that the API has. Its texts live here until the answer. */
 struct ticket {
@@ -19,6 +20,7 @@ static void ticket_free(struct ticket *ticket)
 {
     kw_buf_wipe(&ticket->call.body_out);
     kw_buf_wipe(&ticket->path);
+    kw_server_identity_wipe(&ticket->who);
     atomic_fetch_sub(&ticket->server->in_flight, 1);
     free(ticket);
 }
@@ -165,12 +167,13 @@ static void to_api(struct kw_server *server, struct kw_http_request *req)
     kw_api_start(kw_home_api(server->options.home), call);
 }
 
-/* A worker has handled all the requests that had come. */
+/* A worker has handled all the requests that had come, and may wait for the next. */
 void kw_server_batch(void *arg, unsigned worker)
 {
     struct kw_server *server = arg;
     KW_UNUSED(worker);
     kw_api_kick(kw_home_api(server->options.home));
+    kw_aead_forget();
 }
 
 /* ---- What the server answers itself -----------------------------------------------------------
@@ -212,7 +215,7 @@ static void openapi(struct kw_server *server, struct kw_http_request *req)
 static void metrics(struct kw_server *server, struct kw_http_request *req)
 {
     KW_AUTO(kw_buf) body = KW_BUF_INIT;
-    struct kw_server_identity who;
+    KW_AUTO(kw_server_identity) who = {0};
     struct kw_error err = {0};
     if (!kw_server_from_loopback(req) && kw_server_identify(server, req, &who, &err) != KW_OK) {
         refuse(server, req, &err);
