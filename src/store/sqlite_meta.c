@@ -1,4 +1,4 @@
-#include "store/checksum.h"
+#include "base/checksum.h"
 #include "store/sqlite.h"
 
 /* A value's checksum covers its name too. */

@@ -1,4 +1,4 @@
-#include "store/checksum.h"
+#include "base/checksum.h"
 #include "store/sqlite.h"
 
 /* How one column stands in a row: as a number, or as a text or blob. */

@@ -1,10 +1,10 @@
 /* Full disks, killed writers, destroyed copies, and a second process. */
 #include "store_contract.h"
 
+#include "base/checksum.h"
 #include "base/file.h"
 #include "child.h"
 #include "scratch.h"
-#include "store/checksum.h"
 #include "store/sqlite.h"
 
 #include <dirent.h>

@@ -1,4 +1,4 @@
-#include "store/checksum.h"
+#include "base/checksum.h"
 
 /* The remainders of the sixteen half-bytes, for the reflected polynomial 82f63b78: rows are short,
  * so a table that fits one cache line beats a larger one. */

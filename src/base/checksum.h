@@ -1,6 +1,7 @@
-/* CRC-32C (RFC 3720 appendix B.4) over stored values: finds damage, not attackers. Thread-safe. */
-#ifndef KW_STORE_CHECKSUM_H
-#define KW_STORE_CHECKSUM_H
+/* CRC-32C (RFC 3720 appendix B.4), over stored values and what is sent to Google: finds damage, not
+ * attackers. Thread-safe. */
+#ifndef KW_BASE_CHECKSUM_H
+#define KW_BASE_CHECKSUM_H
 
 #include "base/bytes.h"
 
