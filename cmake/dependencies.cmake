@@ -17,3 +17,8 @@ target_include_directories(kw_llhttp SYSTEM PUBLIC ${LLHTTP_HEADERS})
 target_compile_options(kw_llhttp PRIVATE -w)
 # llhttp's strict mode: CRLF alone ends a line of a chunk, nothing follows Connection: close.
 target_compile_definitions(kw_llhttp PUBLIC LLHTTP_STRICT_MODE=1)
+
+# PKCS#11: the header only; modules are loaded when they are configured.
+find_path(PKCS11_HEADERS p11-kit/pkcs11.h PATH_SUFFIXES p11-kit-1 REQUIRED)
+add_library(kw_cryptoki INTERFACE)
+target_include_directories(kw_cryptoki SYSTEM INTERFACE ${PKCS11_HEADERS})

@@ -1,0 +1,43 @@
+#include "pkcs11/internal.h"
+
+void kw_p11_keys_forget(struct kw_p11_session *session)
+{
+    memset(session->kept, 0, sizeof session->kept);
+    session->next_kept = 0;
+}
+
+void kw_p11_session_close(struct kw_p11_session *session)
+{
+    if (session->open)
+        (void)session->fn->C_CloseSession(session->handle); /* may be gone already */
+    session->open = false;
+    kw_p11_keys_forget(session);
+}
+
+static KW_ERR open_session(struct kw_p11_session *session, bool writable, struct kw_error *err)
+{
+    CK_FLAGS flags = CKF_SERIAL_SESSION | (writable ? CKF_RW_SESSION : 0);
+    KW_TRY(kw_p11_token_find(session, &session->slot, err));
+    CK_RV rv = session->fn->C_OpenSession(session->slot, flags, NULL, NULL, &session->handle);
+    if (rv != CKR_OK)
+        return kw_p11_fail(session, rv, "C_OpenSession", err);
+    session->open = true;
+    session->writable = writable;
+    return kw_p11_login(session, err);
+}
+
+KW_ERR kw_p11_session_open(struct kw_p11_session *session, bool writable, struct kw_error *err)
+{
+    if (session->open && (session->writable || !writable))
+        return KW_OK;
+    kw_p11_session_close(session);
+    bool anew = session->rv == CKR_CRYPTOKI_NOT_INITIALIZED;
+    CK_RV rv = kw_p11_module_start(session->p11->module, anew);
+    if (rv != CKR_OK)
+        return kw_p11_fail(session, rv, "C_Initialize", err);
+    session->rv = CKR_OK;
+    kw_code code = open_session(session, writable, err);
+    if (code != KW_OK)
+        kw_p11_session_close(session);
+    return code;
+}
