@@ -1,5 +1,7 @@
 #include "providers/providers.h"
 
+#include "vault/vault.h"
+
 /* software needs its root, all others are made from their settings alone. */
 static KW_ERR make_software(const struct kw_provider_settings *settings,
                             const struct kw_provider_place *place, struct kw_provider **out,
@@ -14,10 +16,11 @@ static KW_ERR make_software(const struct kw_provider_settings *settings,
 
 static const struct {
     const char *kind;
-    KW_ERR (*make)
+    KW_ERR(*make)
     (const struct kw_provider_settings *settings, struct kw_provider **out, struct kw_error *err);
 } kinds[] = {
     {"software", NULL},
+    {"vault", kw_provider_vault_new},
 };
 
 KW_ERR kw_provider_make(const char *kind, const struct kw_provider_settings *settings,
