@@ -168,6 +168,7 @@ class Canary(Case):
                                         self.path("record")).returncode, 0)
         self.nowhere(data)
 
+    @unittest.skipIf(SANITIZED, "AddressSanitizer handles these signals")
     def test_no_core(self):
         """A server ended by SIGQUIT or SIGSEGV leaves no core, though the limit would allow one."""
         data = self.home()
@@ -217,6 +218,7 @@ print(failures, libc.ptrace(16, pid, None, None))
                                capture_output=True, text=True, check=True, **nobody).stdout
         self.assertIn("read environ", found)
 
+    @unittest.skipIf(SANITIZED, "AddressSanitizer keeps what is freed")
     def test_memory_when_idle(self):
         """By root's own eyes: once requests are answered, no plaintext and no data key of theirs is
         left in the heap of the server (what TLS and JSON passed through is wiped)."""
