@@ -59,7 +59,7 @@ KW_ERR kw_data_key_fresh(struct kw_invocation *in, const struct kw_data_scope *s
     KW_TRY(kw_cli_backend(in, &backend, err));
     KW_TRY(one_item(scope, batch, err));
     KW_TRY(kw_backend_generate(backend, batch, err));
-    out->head = batch->items[0].head;
+    *out = (struct kw_data_key){.head = batch->items[0].head};
     return kw_key_batch_key(batch, 0, &out->key, err);
 }
 

@@ -88,7 +88,7 @@ KW_ERR kw_client_generate(struct kw_client *client, const struct kw_prepared *pr
 {
     KW_TRY(one_key(batch, prepared, err));
     KW_TRY(kw_backend_generate(client->backend, batch, err));
-    out->head = batch->items[0].head;
+    *out = (struct kw_data_key){.head = batch->items[0].head};
     return kw_key_batch_key(batch, 0, &out->key, err);
 }
 

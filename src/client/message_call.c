@@ -66,7 +66,7 @@ static KW_ERR fresh_key(struct kw_message_call *call, struct kw_key_batch *batch
     KW_TRY(kw_backend_generate(call->backend, batch, err));
     call->version = batch->items[0].head.version;
     call->first_index = batch->first_index;
-    out->head = batch->items[0].head;
+    *out = (struct kw_data_key){.head = batch->items[0].head};
     return kw_key_batch_key(batch, 0, &out->key, err);
 }
 

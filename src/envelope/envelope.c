@@ -15,10 +15,10 @@ static KW_ERR seal(uint8_t *out, const struct kw_data_key *key, const struct kw_
     return KW_OK;
 }
 
-KW_ERR kw_envelope_seal(uint8_t *out, const struct kw_data_key *key,
-                        const struct kw_context *context, struct kw_bytes plaintext,
-                        struct kw_error *err)
+KW_ERR kw_envelope_seal(uint8_t *out, struct kw_data_key *key, const struct kw_context *context,
+                        struct kw_bytes plaintext, struct kw_error *err)
 {
+    KW_TRY(kw_data_key_use(key, err));
     struct kw_data_key mine = *key;
     mine.head.format = KW_FORMAT_ENVELOPE;
     return seal(out, &mine, context, plaintext, err);

@@ -17,14 +17,14 @@ enum {
 struct kw_data_key {
     const uint8_t *key;
     struct kw_wrapped_key head; /* format is set by whoever seals */
+    bool used;                  /* it has sealed an envelope or a message */
 };
 
 /* out receives plaintext.len + KW_ENVELOPE_OVERHEAD bytes and must not overlap plaintext. The key
- * is thereby used up: it must not seal anything else. KW_TOO_LARGE above KW_ENVELOPE_PLAINTEXT_MAX.
- */
-KW_ERR kw_envelope_seal(uint8_t *out, const struct kw_data_key *key,
-                        const struct kw_context *context, struct kw_bytes plaintext,
-                        struct kw_error *err);
+ * is thereby used up: since the nonce is fixed, a second seal would give both plaintexts away, and
+ * is refused (KW_INTERNAL). KW_TOO_LARGE above KW_ENVELOPE_PLAINTEXT_MAX. */
+KW_ERR kw_envelope_seal(uint8_t *out, struct kw_data_key *key, const struct kw_context *context,
+                        struct kw_bytes plaintext, struct kw_error *err);
 
 /* An envelope's head: what must be unwrapped to open it. KW_BAD_FORMAT if it is no envelope,
  * KW_TRUNCATED if it is shorter than an empty one. */

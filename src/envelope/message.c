@@ -108,7 +108,7 @@ static KW_ERR sign(uint8_t *at, struct kw_message *message, const struct kw_data
     return kw_sign(signer->seed, kw_bytes(statement, sizeof statement), at + 4, err);
 }
 
-KW_ERR kw_message_seal_with_key(struct kw_buf *out, const struct kw_data_key *key,
+KW_ERR kw_message_seal_with_key(struct kw_buf *out, struct kw_data_key *key,
                                 const struct kw_context *context, const struct kw_signer *signer,
                                 struct kw_bytes plaintext, struct kw_error *err)
 {
@@ -125,6 +125,7 @@ KW_ERR kw_message_seal_with_key(struct kw_buf *out, const struct kw_data_key *ke
     uint8_t *bytes = kw_buf_reserve(out, size);
     if (bytes == NULL)
         return kw_buf_status(out, err);
+    KW_TRY(kw_data_key_use(key, err));
     mine.head.format = KW_FORMAT_MESSAGE;
     bytes[0] = KW_FORMAT_MESSAGE;
     bytes[1] = is_signed ? FLAG_SIGNED : 0;

@@ -61,7 +61,7 @@ struct kw_message {
 
 /* Appends the message to out. signer NULL: not signed. The key is used up, also by a failure of
  * the signer, whose code is then the answer. */
-KW_ERR kw_message_seal_with_key(struct kw_buf *out, const struct kw_data_key *key,
+KW_ERR kw_message_seal_with_key(struct kw_buf *out, struct kw_data_key *key,
                                 const struct kw_context *context, const struct kw_signer *signer,
                                 struct kw_bytes plaintext, struct kw_error *err);
 

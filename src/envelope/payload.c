@@ -17,6 +17,14 @@ void kw_binding_write(uint8_t out[KW_BINDING_SIZE], uint8_t format,
     memcpy(out, context->digest, KW_HASH_SIZE);
 }
 
+KW_ERR kw_data_key_use(struct kw_data_key *key, struct kw_error *err)
+{
+    if (key->used)
+        return kw_fail(err, KW_INTERNAL, "a data key seals one thing and has done so");
+    key->used = true;
+    return KW_OK;
+}
+
 struct aad {
     uint8_t bytes[DOMAIN_SIZE + KW_BINDING_SIZE + EXTRA_MAX];
 };

@@ -10,6 +10,9 @@ enum { KW_BINDING_SIZE = 2 + KW_KEY_REF_SIZE + KW_CLASS_TAG_SIZE + KW_HASH_SIZE 
 void kw_binding_write(uint8_t out[KW_BINDING_SIZE], uint8_t format,
                       const struct kw_wrapped_key *head, const struct kw_context *context);
 
+/* Marks the key as used; KW_INTERNAL if it was. */
+KW_ERR kw_data_key_use(struct kw_data_key *key, struct kw_error *err);
+
 /* extra is appended to the associated data (at most 8 bytes). The nonce is zero: one key, one use.
  * out receives plaintext.len + KW_TAG_SIZE bytes. */
 KW_ERR kw_payload_seal(uint8_t *out, const struct kw_data_key *key,

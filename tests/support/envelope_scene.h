@@ -46,6 +46,7 @@ static inline void scene_new_key(struct scene *s)
     kw_secret_wipe(&s->secret);
     assert_int_equal(kw_random_secret(&s->secret, KW_KEY_SIZE, NULL), KW_OK);
     s->key.key = s->secret.data;
+    s->key.used = false;
     assert_int_equal(kw_data_key_wrap(&s->key.head, &s->w, &s->context, s->secret.data, NULL),
                      KW_OK);
 }

@@ -1,5 +1,6 @@
 /* Wrapped data keys and envelopes: they open where they were sealed for, and nowhere else. */
 #include "envelope/envelope.h"
+#include "envelope/message.h"
 
 #include "envelope_scene.h"
 
@@ -28,6 +29,27 @@ static void sizes_round_trip(void **state)
         assert_int_equal(kw_envelope_open_with(opened, &s.w, &s.context, out, NULL), KW_OK);
         assert_memory_equal(opened, plain, size);
     }
+}
+
+/* Under one key and the fixed nonce two plaintexts would give each other away. */
+static void a_key_seals_once(void **state)
+{
+    KW_UNUSED(state);
+    uint8_t sealed[4 + KW_ENVELOPE_OVERHEAD];
+    uint8_t again[4 + KW_ENVELOPE_OVERHEAD] = {0};
+    static const uint8_t zeros[4 + KW_ENVELOPE_OVERHEAD];
+    AUTO_SCENE s;
+    scene_init(&s, KW_SUITE_AES256GCM);
+    assert_int_equal(kw_envelope_seal(sealed, &s.key, &s.context, kw_bytes("text", 4), NULL),
+                     KW_OK);
+    assert_int_equal(kw_envelope_seal(again, &s.key, &s.context, kw_bytes("more", 4), NULL),
+                     KW_INTERNAL);
+    assert_memory_equal(again, zeros, sizeof zeros);
+    KW_AUTO(kw_buf) message = KW_BUF_INIT;
+    assert_int_equal(
+        kw_message_seal_with_key(&message, &s.key, &s.context, NULL, kw_bytes("more", 4), NULL),
+        KW_INTERNAL);
+    assert_int_equal(message.len, 0);
 }
 
 static void each_has_a_key_of_its_own(void **state)
@@ -260,6 +282,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sizes_round_trip),
+        cmocka_unit_test(a_key_seals_once),
         cmocka_unit_test(each_has_a_key_of_its_own),
         cmocka_unit_test(every_bit_counts),
         cmocka_unit_test(every_length_counts),

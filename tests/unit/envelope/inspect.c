@@ -75,6 +75,7 @@ static void every_format(void **state)
     assert_int_equal(found.format, KW_FORMAT_ENVELOPE);
     assert_int_equal(found.plain_size, 5);
     KW_AUTO(kw_buf) message = KW_BUF_INIT;
+    scene_new_key(&s);
     assert_int_equal(
         kw_message_seal_with_key(&message, &s.key, &s.context, NULL, kw_bytes("hello", 5), NULL),
         KW_OK);
