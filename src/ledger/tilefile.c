@@ -41,7 +41,7 @@ static KW_ERR create(struct kw_tile_files *files, const char *path, int *out, st
 {
     char full[KW_PATH_SIZE];
     const int flags = O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC;
-    KW_TRY(kw_path_format(full, err, "%s/%s", files->dir, path));
+    KW_TRY(kw_path_format(full, err, "%s/%s.new", files->dir, path));
     int fd = files->io->open(files->io, full, flags, 0644);
     if (fd < 0 && errno == ENOENT) {
         KW_TRY(make_folders(files, path, err));
@@ -68,28 +68,58 @@ KW_ERR kw_tile_files_put(struct kw_tile_files *files, struct kw_tlog_tile tile,
     return kw_ledger_io_write(files->io, *fd, content, 0, path, err);
 }
 
-KW_ERR kw_tile_files_sync(struct kw_tile_files *files, struct kw_error *err)
+static KW_ERR sync_contents(struct kw_tile_files *files, struct kw_error *err)
 {
-    char full[KW_PATH_SIZE];
     /* All are sent on their way before the first is waited for: so the file system can take them in
      * one transaction. */
     for (size_t i = 0; i < files->open_count; i++)
         sync_file_range(files->open[i].fd, 0, 0, SYNC_FILE_RANGE_WRITE);
     for (size_t i = 0; i < files->open_count; i++)
         KW_TRY(kw_ledger_io_sync(files->io, files->open[i].fd, files->open[i].path, err));
+    return KW_OK;
+}
+
+static KW_ERR give_names(struct kw_tile_files *files, struct kw_error *err)
+{
+    char from[KW_PATH_SIZE];
+    char to[KW_PATH_SIZE];
+    for (size_t i = 0; i < files->open_count; i++) {
+        KW_TRY(kw_path_format(from, err, "%s/%s.new", files->dir, files->open[i].path));
+        KW_TRY(kw_path_format(to, err, "%s/%s", files->dir, files->open[i].path));
+        if (files->io->rename(files->io, from, to) != 0)
+            return kw_ledger_io_fail(err, errno, "create", to);
+    }
+    return KW_OK;
+}
+
+static void close_all(struct kw_tile_files *files)
+{
+    for (size_t i = 0; i < files->open_count; i++)
+        close(files->open[i].fd);
+    files->open_count = 0;
+}
+
+KW_ERR kw_tile_files_sync(struct kw_tile_files *files, struct kw_error *err)
+{
+    char full[KW_PATH_SIZE];
+    KW_TRY(sync_contents(files, err));
+    KW_TRY(give_names(files, err));
+    close_all(files);
     for (size_t i = 0; i < files->folder_count; i++) {
         KW_TRY(kw_path_format(full, err, "%s/%s", files->dir, files->folder[i]));
         KW_TRY(kw_ledger_io_sync_dir(files->io, full, err));
     }
-    kw_tile_files_drop(files);
+    files->folder_count = 0;
     return KW_OK;
 }
 
 void kw_tile_files_drop(struct kw_tile_files *files)
 {
+    char path[KW_PATH_SIZE];
     for (size_t i = 0; i < files->open_count; i++)
-        close(files->open[i].fd);
-    files->open_count = 0;
+        if (kw_path_format(path, NULL, "%s/%s.new", files->dir, files->open[i].path) == KW_OK)
+            files->io->unlink(files->io, path);
+    close_all(files);
     files->folder_count = 0;
 }
 

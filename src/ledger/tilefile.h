@@ -1,4 +1,6 @@
-/* Writing tiles into the ledger's folder: many files, made durable together. Not thread-safe. */
+/* Writing tiles into the ledger's folder: many files, made durable together. A tile gets its name
+ * when its content is on disk: what has the name of a tile is whole, also after a crash. Not
+ * thread-safe. */
 #ifndef KW_LEDGER_TILEFILE_H
 #define KW_LEDGER_TILEFILE_H
 
@@ -13,7 +15,7 @@ struct kw_tile_files {
     size_t open_count;
     struct {
         int fd;
-        char path[KW_TLOG_PATH_SIZE];
+        char path[KW_TLOG_PATH_SIZE]; /* of the tile; the file is at path.new */
     } open[KW_TILE_FILES];
     size_t folder_count;
     char folder[KW_TILE_FILES][KW_TLOG_PATH_SIZE]; /* that have new names in them */
@@ -26,7 +28,7 @@ KW_ERR kw_tile_files_put(struct kw_tile_files *files, struct kw_tlog_tile tile,
 /* Makes all that was put durable, with the folders. */
 KW_ERR kw_tile_files_sync(struct kw_tile_files *files, struct kw_error *err);
 
-/* Forgets what was put and not synced. */
+/* Removes what was put and not synced. */
 void kw_tile_files_drop(struct kw_tile_files *files);
 
 /* Removes the partial tiles that the full tile has replaced. Best effort: they do no harm. */

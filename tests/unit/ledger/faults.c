@@ -125,6 +125,18 @@ static void tiles_that_cannot_be_synced(void **state)
     publish_fault(*state, FAULTY_SYNC, EIO, "/tile/", KW_LEDGER_UNAVAILABLE);
 }
 
+/* The full tiles can be written and the partial one cannot: the next, wider one must not stand
+ * beside an empty or torn one. */
+static void partial_tiles_on_a_full_disk(void **state)
+{
+    publish_fault(*state, FAULTY_WRITE, ENOSPC, ".p/", KW_DISK_FULL);
+}
+
+static void partial_tiles_that_cannot_be_synced(void **state)
+{
+    publish_fault(*state, FAULTY_SYNC, EIO, ".p/", KW_LEDGER_UNAVAILABLE);
+}
+
 static void a_checkpoint_that_cannot_be_replaced(void **state)
 {
     publish_fault(*state, FAULTY_RENAME, EACCES, "checkpoint", KW_LEDGER_UNAVAILABLE);
@@ -368,6 +380,8 @@ int main(void)
         TEST(tiles_on_a_full_disk),
         TEST(tiles_that_cannot_be_created),
         TEST(tiles_that_cannot_be_synced),
+        TEST(partial_tiles_on_a_full_disk),
+        TEST(partial_tiles_that_cannot_be_synced),
         TEST(a_checkpoint_that_cannot_be_replaced),
         TEST(a_checkpoint_that_cannot_be_written),
         TEST(closing_on_a_full_disk_keeps_the_entries),
