@@ -158,11 +158,10 @@ static CK_RV encrypt(CK_SESSION_HANDLE session, CK_BYTE *data, CK_ULONG len, CK_
                      CK_ULONG *out_len)
 {
     CK_ULONG room = *out_len;
-    CK_RV rv = fault(KW_FAULTY_ENCRYPT);
-    if (rv == CKR_OK)
-        rv = behind->C_Encrypt(session, data, len, out, out_len);
-    if (rv != CKR_OK)
-        return rv;
+    CK_RV failed = fault(KW_FAULTY_ENCRYPT);
+    CK_RV rv = behind->C_Encrypt(session, data, len, out, out_len); /* ends the operation */
+    if (failed != CKR_OK || rv != CKR_OK)
+        return failed != CKR_OK ? failed : rv;
     if (atomic_load(&kw_faulty.iv) == KW_FAULTY_IV_APPENDED) {
         if (room < *out_len + IV_APPENDED)
             return CKR_BUFFER_TOO_SMALL;
@@ -181,9 +180,10 @@ static CK_RV decrypt_init(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism, CK
 static CK_RV decrypt(CK_SESSION_HANDLE session, CK_BYTE *data, CK_ULONG len, CK_BYTE *out,
                      CK_ULONG *out_len)
 {
-    CK_RV rv = fault(KW_FAULTY_DECRYPT);
-    if (rv == CKR_OK)
-        rv = behind->C_Decrypt(session, data, len, out, out_len);
+    CK_RV failed = fault(KW_FAULTY_DECRYPT);
+    CK_RV rv = behind->C_Decrypt(session, data, len, out, out_len); /* ends the operation */
+    if (failed != CKR_OK)
+        return failed;
     if (rv == CKR_OK)
         *out_len += (CK_ULONG)atomic_load(&kw_faulty.longer);
     return rv;
