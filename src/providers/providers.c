@@ -1,5 +1,6 @@
 #include "providers/providers.h"
 
+#include "aws/aws.h"
 #include "vault/vault.h"
 
 /* software needs its root, all others are made from their settings alone. */
@@ -20,6 +21,7 @@ static const struct {
     (const struct kw_provider_settings *settings, struct kw_provider **out, struct kw_error *err);
 } kinds[] = {
     {"software", NULL},
+    {"aws", kw_provider_aws_new},
     {"vault", kw_provider_vault_new},
 };
 
