@@ -156,6 +156,7 @@ static KW_ERR replace_checkpoint(struct kw_publisher *publisher, struct kw_bytes
     KW_TRY(kw_path_format(path, err, "%s/checkpoint", publisher->dir));
     KW_TRY(kw_path_format(fresh, err, "%s/checkpoint.new", publisher->dir));
     KW_TRY(kw_ledger_io_put(publisher->io, fresh, note, &inode, err));
+    KW_TRY(kw_tile_files_sync_folders(&publisher->files, err)); /* all that it covers is durable */
     atomic_store(&publisher->inode_next, inode);
     if (publisher->io->rename(publisher->io, fresh, path) != 0)
         return kw_ledger_io_fail(err, errno, "replace", path);
@@ -203,7 +204,7 @@ static KW_ERR write_all(struct kw_publisher *publisher, uint64_t target, struct 
 {
     KW_TRY(add_entries(publisher, target, err));
     KW_TRY(put_partial(publisher, err));
-    KW_TRY(kw_tile_files_sync(&publisher->files, err));
+    KW_TRY(kw_tile_files_flush(&publisher->files, err));
     atomic_fetch_add(&publisher->progress, 1);
     KW_TRY(check_consistency(publisher, err));
     return sign(publisher, err);

@@ -57,8 +57,10 @@ KW_ERR kw_tile_files_put(struct kw_tile_files *files, struct kw_tlog_tile tile,
                          struct kw_bytes content, struct kw_error *err)
 {
     /* the folders of one tile, three or four, fit with those noted already */
-    if (files->open_count == KW_TILE_FILES || files->folder_count + 8 > KW_TILE_FILES)
-        KW_TRY(kw_tile_files_sync(files, err));
+    if (files->open_count == KW_TILE_FILES || files->folder_count + 8 > KW_TILE_FILES) {
+        KW_TRY(kw_tile_files_flush(files, err));
+        KW_TRY(kw_tile_files_sync_folders(files, err));
+    }
     char *path = files->open[files->open_count].path;
     int *fd = &files->open[files->open_count].fd;
     kw_tlog_tile_path(tile, path);
@@ -99,12 +101,17 @@ static void close_all(struct kw_tile_files *files)
     files->open_count = 0;
 }
 
-KW_ERR kw_tile_files_sync(struct kw_tile_files *files, struct kw_error *err)
+KW_ERR kw_tile_files_flush(struct kw_tile_files *files, struct kw_error *err)
 {
-    char full[KW_PATH_SIZE];
     KW_TRY(sync_contents(files, err));
     KW_TRY(give_names(files, err));
     close_all(files);
+    return KW_OK;
+}
+
+KW_ERR kw_tile_files_sync_folders(struct kw_tile_files *files, struct kw_error *err)
+{
+    char full[KW_PATH_SIZE];
     for (size_t i = 0; i < files->folder_count; i++) {
         KW_TRY(kw_path_format(full, err, "%s/%s", files->dir, files->folder[i]));
         KW_TRY(kw_ledger_io_sync_dir(files->io, full, err));

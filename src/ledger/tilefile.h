@@ -21,14 +21,19 @@ struct kw_tile_files {
     char folder[KW_TILE_FILES][KW_TLOG_PATH_SIZE]; /* that have new names in them */
 };
 
-/* Writes a tile; it is durable after the next kw_tile_files_sync. */
+/* Writes a tile; it is durable after kw_tile_files_flush and then kw_tile_files_sync_folders. */
 KW_ERR kw_tile_files_put(struct kw_tile_files *files, struct kw_tlog_tile tile,
                          struct kw_bytes content, struct kw_error *err);
 
-/* Makes all that was put durable, with the folders. */
-KW_ERR kw_tile_files_sync(struct kw_tile_files *files, struct kw_error *err);
+/* Makes the content of all that was put durable, and gives it its names, by which it can be read
+ * now. */
+KW_ERR kw_tile_files_flush(struct kw_tile_files *files, struct kw_error *err);
 
-/* Removes what was put and not synced. */
+/* Makes the names durable. Apart from flush, because a file system does it in passing when another
+ * file (the checkpoint) is synced in between. */
+KW_ERR kw_tile_files_sync_folders(struct kw_tile_files *files, struct kw_error *err);
+
+/* Removes what was put and not flushed. */
 void kw_tile_files_drop(struct kw_tile_files *files);
 
 /* Removes the partial tiles that the full tile has replaced. Best effort: they do no harm. */
