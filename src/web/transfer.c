@@ -96,7 +96,6 @@ static CURLcode set_manners(CURL *handle, const struct kw_web_options *o)
     SET(CURLOPT_NOSIGNAL, 1L);
     SET(CURLOPT_QUICK_EXIT, 1L); /* a name that is still being resolved keeps nobody waiting */
     SET(CURLOPT_HTTP_VERSION, (long)(o->http1 ? CURL_HTTP_VERSION_1_1 : CURL_HTTP_VERSION_2TLS));
-    SET(CURLOPT_PIPEWAIT, o->http1 ? 0L : 1L);
     SET(CURLOPT_HTTP09_ALLOWED, 0L);
     SET(CURLOPT_PATH_AS_IS, 1L);
     SET(CURLOPT_USERAGENT, "keyward/" KW_VERSION);
@@ -111,8 +110,8 @@ static bool method_is(const struct kw_web_request *request, const char *method)
     return strcmp(request->method, method) == 0;
 }
 
-static CURLcode set_request(CURL *handle, const struct kw_web_request *request,
-                            struct kw_transfer *transfer)
+static CURLcode set_request(CURL *handle, const struct kw_web_options *o,
+                            const struct kw_web_request *request, struct kw_transfer *transfer)
 {
     CURLcode bad = CURLE_OK;
     SET(CURLOPT_URL, request->url);
@@ -127,6 +126,10 @@ static CURLcode set_request(CURL *handle, const struct kw_web_request *request,
     }
     if (!method_is(request, "HEAD") && !method_is(request, "POST"))
         SET(CURLOPT_CUSTOMREQUEST, request->method);
+    /* Many requests at once wait for the first one's handshake to say whether they can share its
+     * connection. Without TLS its answer would say so, and that may take long. */
+    bool shares = !o->http1 && strncasecmp(request->url, "https:", 6) == 0;
+    SET(CURLOPT_PIPEWAIT, shares ? 1L : 0L);
     SET(CURLOPT_FRESH_CONNECT, request->once ? 1L : 0L);
     SET(CURLOPT_HTTPHEADER, &transfer->list[0]);
     return bad;
@@ -160,7 +163,7 @@ static KW_ERR set_up(struct kw_transfer *transfer, const struct kw_web *web,
     const CURLcode results[] = {
         set_trust(transfer->easy, &web->options),
         set_manners(transfer->easy, &web->options),
-        set_request(transfer->easy, request, transfer),
+        set_request(transfer->easy, &web->options, request, transfer),
         set_answer(transfer->easy, transfer),
         set_times(transfer->easy, &web->options, left_ms),
     };

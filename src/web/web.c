@@ -94,17 +94,46 @@ KW_ERR kw_web_send(struct kw_web *web, const struct kw_web_request *request,
     return KW_OK;
 }
 
+/* A failure of the transport as one that a provider may have. */
+static kw_code as_provider(kw_code code)
+{
+    switch (code) {
+    case KW_CONNECT_FAILED:
+    case KW_BAD_CERTIFICATE:
+    case KW_UNAVAILABLE:
+    case KW_TOO_LARGE:
+    case KW_BAD_REQUEST:
+    case KW_BAD_CONFIG:
+    case KW_INTERNAL:
+        return KW_PROVIDER_UNAVAILABLE;
+    default:
+        return code;
+    }
+}
+
+static struct kw_web_request bounded(const struct kw_web_request *request)
+{
+    struct kw_web_request mine = *request;
+    if (mine.deadline_ms == 0)
+        mine.deadline_ms = kw_clock_ms() + CALL_MS;
+    return mine;
+}
+
 KW_ERR kw_web_call(struct kw_web *web, const struct kw_web_request *request,
                    struct kw_web_response *response, struct kw_error *err)
 {
     struct kw_error why;
-    struct kw_web_request bounded = *request;
-    if (bounded.deadline_ms == 0)
-        bounded.deadline_ms = kw_clock_ms() + CALL_MS;
-    kw_code code = kw_web_send(web, &bounded, response, &why);
-    if (code == KW_OK)
-        return KW_OK;
-    if (code != KW_TIMEOUT && code != KW_NO_MEMORY && code != KW_NO_SECURE_MEMORY)
-        code = KW_PROVIDER_UNAVAILABLE;
-    return kw_fail(err, code, "%s", why.text);
+    const struct kw_web_request mine = bounded(request);
+    kw_code code = kw_web_send(web, &mine, response, &why);
+    return code == KW_OK ? KW_OK : kw_fail(err, as_provider(code), "%s", why.text);
+}
+
+KW_ERR kw_web_call_again(struct kw_web *web, const struct kw_web_request *request,
+                         const struct kw_web_policy *policy, struct kw_web_response *response,
+                         struct kw_error *err)
+{
+    struct kw_error why;
+    const struct kw_web_request mine = bounded(request);
+    kw_code code = kw_web_ask(web, &mine, policy, response, &why);
+    return code == KW_OK ? KW_OK : kw_fail(err, as_provider(code), "%s", why.text);
 }

@@ -121,4 +121,10 @@ KW_ERR kw_web_ask(struct kw_web *web, const struct kw_web_request *request,
                   const struct kw_web_policy *policy, struct kw_web_response *response,
                   struct kw_error *err);
 
+/* kw_web_ask for a provider's operation: failures of the transport become those that a provider may
+ * have, as in kw_web_call; what policy->judge says stays. deadline_ms 0: half a minute. */
+KW_ERR kw_web_call_again(struct kw_web *web, const struct kw_web_request *request,
+                         const struct kw_web_policy *policy, struct kw_web_response *response,
+                         struct kw_error *err);
+
 #endif
