@@ -250,9 +250,13 @@ static KW_ERR take_lock(struct kw_vault_tokens *tokens, int64_t deadline_ms, str
 {
     struct timespec until;
     int64_t left_ms = deadline_ms - kw_clock_ms();
+    if (left_ms <= 0)
+        return kw_fail(err, KW_TIMEOUT, "the time for this call is over");
     clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += (time_t)(left_ms / 1000 + 1);
-    if (left_ms <= 0 || pthread_mutex_clocklock(&tokens->lock, CLOCK_MONOTONIC, &until) != 0)
+    int64_t ns = until.tv_nsec + left_ms % 1000 * 1000000;
+    until.tv_sec += (time_t)(left_ms / 1000 + ns / 1000000000);
+    until.tv_nsec = (long)(ns % 1000000000);
+    if (pthread_mutex_clocklock(&tokens->lock, CLOCK_MONOTONIC, &until) != 0)
         return kw_fail(err, KW_TIMEOUT, "no token could be had in time");
     return KW_OK;
 }
