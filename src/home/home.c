@@ -70,7 +70,7 @@ KW_ERR kw_home_ready(struct kw_home *home, struct kw_error *err)
 
 bool kw_home_never_ready(kw_code code)
 {
-    return code == KW_NOT_FOUND || code == KW_STORE_CORRUPT || code == KW_DATA_MISSING;
+    return code == KW_STORE_CORRUPT || code == KW_DATA_MISSING;
 }
 
 /* A store that does not open counts as damaged only where it was once complete. */
@@ -78,7 +78,7 @@ static KW_ERR open_store(struct kw_home *home, struct kw_error *err)
 {
     bool unfinished = kw_home_unfinished(home->dir);
     kw_code code = kw_home_ready(home, err);
-    if (code == KW_NOT_FOUND || (unfinished && kw_home_never_ready(code)))
+    if (unfinished && kw_home_never_ready(code))
         return kw_fail(err, KW_DATA_MISSING,
                        "%s was never completed (init broke off): run 'keyward init --data %s' "
                        "again",
@@ -106,7 +106,9 @@ static KW_ERR open_ledger(struct kw_home *home, const struct kw_home_options *op
                                        .append_deadline_ms = options->append_deadline_ms};
     KW_TRY(kw_home_seal_get(home->store, home->root, "ledger_seed", &seed, err));
     KW_TRY(kw_home_text_get(home->store, "ledger_size", size, sizeof size, err));
-    KW_TRY(kw_parse_u64(kw_bytes_str(size), UINT64_MAX, &ledger.size_at_least, err));
+    if (kw_parse_u64(kw_bytes_str(size), UINT64_MAX, &ledger.size_at_least, err) != KW_OK)
+        return kw_fail(err, KW_STORE_CORRUPT,
+                       "the database's value ledger_size is no number: restore the last backup");
     home->ledger_size_noted = ledger.size_at_least;
     return kw_ledger_open(&ledger, &home->ledger, err);
 }
