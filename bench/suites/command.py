@@ -1,21 +1,12 @@
 """the command on an embedded authority: small envelopes, and files against `openssl speed`"""
 import pathlib
 import statistics
-import subprocess
 
-from authority import Authority, command
+from authority import Authority, aes_rate, command
 from table import row
 
 RUNS, SMALL_MS, FILE_BYTES = 15, 30, 512 << 20
 WHERE = ("--tenant", "acme", "--region", "eu", "--class", "pii", "--context", "table=customers")
-
-
-def aes_rate(env):
-    """What the machine does with AES-256-GCM in 16 KiB pieces, GB/s."""
-    text = env.pinned("openssl", "speed", "-elapsed", "-seconds", "1", "-evp", "aes-256-gcm", "-bytes", "16384",
-                      stderr=subprocess.DEVNULL)
-    line = next(line for line in text.splitlines() if line.upper().startswith("AES-256-GCM"))
-    return float(line.split()[-1].rstrip("k")) * 1000 / 1e9
 
 
 def small(env, program, home):
