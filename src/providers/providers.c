@@ -1,6 +1,8 @@
 #include "providers/providers.h"
 
 #include "aws/aws.h"
+#include "azure/azure.h"
+#include "gcp/gcp.h"
 #include "vault/vault.h"
 
 /* software needs its root, all others are made from their settings alone. */
@@ -22,6 +24,8 @@ static const struct {
 } kinds[] = {
     {"software", NULL},
     {"aws", kw_provider_aws_new},
+    {"gcp", kw_provider_gcp_new},
+    {"azure", kw_provider_azure_new},
     {"vault", kw_provider_vault_new},
 };
 

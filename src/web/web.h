@@ -110,13 +110,13 @@ struct kw_web_policy {
     /* The request may be done twice; otherwise it is sent again only if it cannot have been acted
      * on. */
     bool repeatable;
-    /* What an answer that is not 200 to 299 means: never KW_OK. */
+    /* What an answer that is not 200 to 299 means. KW_OK: it is what was asked for. */
     kw_code (*judge)(const struct kw_web_response *response, struct kw_error *err);
 };
 
 /* kw_web_send again and again, with growing, jittered waits, as long as the failure or the answer's
- * error is one that may pass and the deadline has room. KW_OK: status is 200 to 299; an error
- * answer is a failure with its code. */
+ * error is one that may pass and the deadline has room. KW_OK: status is 200 to 299, or judge takes
+ * it; an error answer is a failure with its code. */
 KW_ERR kw_web_ask(struct kw_web *web, const struct kw_web_request *request,
                   const struct kw_web_policy *policy, struct kw_web_response *response,
                   struct kw_error *err);
