@@ -3,6 +3,7 @@
 #include "aws/aws.h"
 #include "azure/azure.h"
 #include "gcp/gcp.h"
+#include "peer/peer.h"
 #include "vault/vault.h"
 
 /* software needs its root, all others are made from their settings alone. */
@@ -27,6 +28,7 @@ static const struct {
     {"gcp", kw_provider_gcp_new},
     {"azure", kw_provider_azure_new},
     {"vault", kw_provider_vault_new},
+    {"keyward", kw_provider_peer_new},
 };
 
 KW_ERR kw_provider_make(const char *kind, const struct kw_provider_settings *settings,

@@ -99,7 +99,8 @@ static bool later(struct connection *c, int wanted)
 
 static bool trickle(struct connection *c)
 {
-    say(c, "HTTP/1.1 200 X\r\nContent-Length: 1000000\r\n\r\n", 45);
+    static const char head[] = "HTTP/1.1 200 X\r\nContent-Length: 1000000\r\n\r\n";
+    say(c, head, sizeof head - 1);
     while (!c->server->ending && send(c->fd, "x", 1, MSG_NOSIGNAL) == 1)
         usleep(20000);
     return false;
@@ -107,12 +108,14 @@ static bool trickle(struct connection *c)
 
 static bool large(struct connection *c, bool in_head)
 {
+    static const char head[] = "HTTP/1.1 200 X\r\nLong: ";
+    static const char end[] = "\r\nContent-Length: 0\r\n\r\n";
     char *talk = malloc(TALK_SIZE);
     memset(talk, 'x', TALK_SIZE);
     if (in_head) {
-        say(c, "HTTP/1.1 200 X\r\nLong: ", 22);
+        say(c, head, sizeof head - 1);
         say(c, talk, 65536);
-        say(c, "\r\nContent-Length: 0\r\n\r\n", 23);
+        say(c, end, sizeof end - 1);
     } else {
         answer(c, 200, "", talk, TALK_SIZE);
     }

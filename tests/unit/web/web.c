@@ -3,6 +3,7 @@
 #include "web/web.h"
 
 #include "base/clock.h"
+#include "sanitized.h"
 #include "web_double.h"
 
 #include <setjmp.h>
@@ -325,6 +326,7 @@ static void children(void **state)
     struct asked a;
     int status;
     KW_UNUSED(state);
+    KW_SKIP_IF_NO_THREADS_AFTER_FORK("children");
     assert_int_equal(send_path(&a, "GET", "/echo"), KW_OK);
     finish(&a);
     pid_t pid = fork();
