@@ -123,6 +123,19 @@ static void write_rewrapped_item(struct kw_job *job, struct kw_json_writer *w, s
     kw_json_uint(w, "version", head.version);
 }
 
+/* A key that was revoked while its answer was being written: the single item's failure is still the
+ * call's. */
+static void finish(struct kw_job *job)
+{
+    struct kw_error err;
+    if (job->batch.count == 1 && job->batch.items[0].code != KW_OK) {
+        kw_dk_explain(&job->batch.items[0], &err);
+        kw_job_fail(job, &err);
+    } else {
+        kw_job_answer(job);
+    }
+}
+
 static void write_items(struct kw_job *job,
                         void (*write)(struct kw_job *job, struct kw_json_writer *w, size_t i))
 {
@@ -138,7 +151,7 @@ static void write_items(struct kw_job *job,
     kw_json_end(&w);
     kw_data_receipt(job, &w);
     kw_json_end(&w);
-    kw_job_answer(job);
+    finish(job);
 }
 
 static void answer_keys(struct kw_job *job)
