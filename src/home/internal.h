@@ -21,8 +21,8 @@ struct kw_home {
 };
 
 /* lock.c: takes DIR/lock for this process; *out is its descriptor. KW_DATA_LOCKED. The file says
- * who holds it and whether that is a server; *was_serving, which may be NULL, tells whether the last
- * server ended without closing the store. _note writes it anew. */
+ * who holds it and whether that is a server; *was_serving, which may be NULL, tells whether the
+ * last server ended without closing the store. _note writes it anew. */
 KW_ERR kw_home_lock(const char *dir, int *out, bool *was_serving, struct kw_error *err);
 void kw_home_lock_note(int lock, bool serving);
 
