@@ -48,29 +48,8 @@ static kw_code aws_check(void *state, const struct kw_provider_call *call, struc
     return describe(state, call->key, call->deadline_ms, err);
 }
 
-static void aws_free(void *state)
-{
-    kw_kms_client_free(state);
-}
-
-static const struct kw_provider_ops ops = {
-    .kind = "aws",
-    .wrap = aws_wrap,
-    .unwrap = aws_unwrap,
-    .check = aws_check,
-    .free = aws_free,
-};
-
-KW_ERR kw_provider_aws_new(const struct kw_provider_settings *settings, struct kw_provider **out,
-                           struct kw_error *err)
-{
-    struct kw_kms_client *client;
-    KW_TRY(kw_kms_client_new(settings, &client, err));
-    return kw_provider_new(&ops, client, settings->name, out, err);
-}
-
-static KW_ERR create(struct kw_kms_client *client, const char *alias, int64_t deadline_ms,
-                     struct kw_error *err)
+static KW_ERR make_key(struct kw_kms_client *client, const char *alias, int64_t deadline_ms,
+                       struct kw_error *err)
 {
     KW_AUTO(kw_buf) body = KW_BUF_INIT;
     KW_AUTO(kw_buf) arn = KW_BUF_INIT;
@@ -84,31 +63,32 @@ static KW_ERR create(struct kw_kms_client *client, const char *alias, int64_t de
                              err);
 }
 
-KW_ERR kw_aws_key_ensure(const struct kw_provider_settings *settings, const char *key,
-                         int64_t deadline_ms, bool *created, struct kw_error *err)
+static kw_code aws_create(void *state, const struct kw_provider_call *call, struct kw_error *err)
 {
-    KW_AUTO_PTR(kw_kms_client) client = NULL;
-    KW_TRY(kw_kms_client_new(settings, &client, err));
-    kw_code code = describe(client, key, deadline_ms, err);
-    if (code != KW_KEY_NOT_FOUND || strncmp(key, "alias/", 6) != 0) {
-        if (code == KW_OK)
-            *created = false;
+    kw_code code = describe(state, call->key, call->deadline_ms, err);
+    if (code != KW_KEY_NOT_FOUND || strncmp(call->key, "alias/", 6) != 0)
         return code;
-    }
-    KW_TRY(create(client, key, deadline_ms, err));
-    *created = true;
-    return KW_OK;
+    return make_key(state, call->key, call->deadline_ms, err);
 }
 
-KW_ERR kw_aws_key_enable(const struct kw_provider_settings *settings, const char *key,
-                         int64_t deadline_ms, bool enable, struct kw_error *err)
+static void aws_free(void *state)
 {
-    KW_AUTO_PTR(kw_kms_client) client = NULL;
-    KW_AUTO(kw_buf) body = KW_BUF_INIT;
-    KW_AUTO(kw_web_response) response = KW_WEB_RESPONSE_INIT;
+    kw_kms_client_free(state);
+}
+
+static const struct kw_provider_ops ops = {
+    .kind = "aws",
+    .wrap = aws_wrap,
+    .unwrap = aws_unwrap,
+    .check = aws_check,
+    .create = aws_create,
+    .free = aws_free,
+};
+
+KW_ERR kw_provider_aws_new(const struct kw_provider_settings *settings, struct kw_provider **out,
+                           struct kw_error *err)
+{
+    struct kw_kms_client *client;
     KW_TRY(kw_kms_client_new(settings, &client, err));
-    KW_TRY(kw_kms_key_check(kw_kms_client_peer(client), key, err));
-    KW_TRY(kw_kms_key_write(key, &body, err));
-    return kw_kms_client_ask(client, enable ? KW_KMS_ENABLE_KEY : KW_KMS_DISABLE_KEY, key, &body,
-                             deadline_ms, &response, err);
+    return kw_provider_new(&ops, client, settings->name, out, err);
 }

@@ -18,16 +18,4 @@
 KW_ERR kw_provider_aws_new(const struct kw_provider_settings *settings, struct kw_provider **out,
                            struct kw_error *err);
 
-/* For `provider check` and set-up. deadline_ms is of kw_clock_ms(), 0: half a minute. Errors are
- * those of a provider's calls, and KW_BAD_CONFIG. */
-
-/* Finds the key, or, where key is an alias (alias/NAME) that there is not, makes a key with that
- * alias. created says which. */
-KW_ERR kw_aws_key_ensure(const struct kw_provider_settings *settings, const char *key,
-                         int64_t deadline_ms, bool *created, struct kw_error *err);
-
-/* Enables or disables the key (its ARN or id, not an alias) for all who use it. */
-KW_ERR kw_aws_key_enable(const struct kw_provider_settings *settings, const char *key,
-                         int64_t deadline_ms, bool enable, struct kw_error *err);
-
 #endif

@@ -13,8 +13,6 @@ const char *kw_kms_target(enum kw_kms_op op)
         [KW_KMS_DESCRIBE_KEY] = "TrentService.DescribeKey",
         [KW_KMS_CREATE_KEY] = "TrentService.CreateKey",
         [KW_KMS_CREATE_ALIAS] = "TrentService.CreateAlias",
-        [KW_KMS_ENABLE_KEY] = "TrentService.EnableKey",
-        [KW_KMS_DISABLE_KEY] = "TrentService.DisableKey",
     };
     return targets[op];
 }

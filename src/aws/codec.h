@@ -16,8 +16,6 @@ enum kw_kms_op {
     KW_KMS_DESCRIBE_KEY,
     KW_KMS_CREATE_KEY,
     KW_KMS_CREATE_ALIAS,
-    KW_KMS_ENABLE_KEY,
-    KW_KMS_DISABLE_KEY,
 };
 const char *kw_kms_target(enum kw_kms_op op); /* TrentService.Encrypt */
 
@@ -39,7 +37,7 @@ KW_ERR kw_kms_encrypt_write(const struct kw_provider_call *call, const struct kw
                             struct kw_buf *body, struct kw_error *err);
 KW_ERR kw_kms_decrypt_write(const struct kw_provider_call *call, struct kw_bytes wrapped,
                             struct kw_buf *body, struct kw_error *err);
-/* Of DescribeKey, EnableKey, DisableKey. */
+/* Of DescribeKey. */
 KW_ERR kw_kms_key_write(const char *key, struct kw_buf *body, struct kw_error *err);
 /* A symmetric key for encryption. */
 KW_ERR kw_kms_create_write(const char *description, struct kw_buf *body, struct kw_error *err);

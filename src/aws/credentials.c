@@ -127,17 +127,27 @@ static KW_ERR wait_for_other(struct kw_aws_credentials *c, int64_t deadline_ms,
     return c->failure == KW_OK ? KW_OK : kw_fail(err, c->failure, "%s", c->why);
 }
 
+/* Those that hold, new ones, or what became of the attempt to have such. A fetcher whose time was
+ * over before the waiter's is not the last word. */
+static KW_ERR renew(struct kw_aws_credentials *c, int64_t deadline_ms, struct kw_error *err)
+{
+    for (;;) {
+        int64_t now_ms = kw_clock_ms();
+        bool old_hold = hold(c, now_ms);
+        if (old_hold && (c->fetching || c->early_ms == 0 || now_ms < c->early_ms))
+            return KW_OK;
+        if (!c->fetching)
+            return fetch(c, deadline_ms, err);
+        kw_code code = wait_for_other(c, deadline_ms, err);
+        if (code != KW_TIMEOUT || kw_clock_ms() >= deadline_ms)
+            return code;
+    }
+}
+
 static KW_ERR get_locked(struct kw_aws_credentials *c, int64_t deadline_ms, struct kw_aws_keys *out,
                          uint64_t *number, struct kw_error *err)
 {
-    int64_t now_ms = kw_clock_ms();
-    bool old_hold = hold(c, now_ms);
-    bool renew = !old_hold || (c->early_ms != 0 && now_ms >= c->early_ms);
-    kw_code code = KW_OK;
-    if (renew && !c->fetching)
-        code = fetch(c, deadline_ms, err);
-    else if (!old_hold)
-        code = wait_for_other(c, deadline_ms, err);
+    kw_code code = renew(c, deadline_ms, err);
     if (!hold(c, kw_clock_ms()))
         return code != KW_OK ? code
                              : kw_fail(err, KW_PROVIDER_UNAVAILABLE,
@@ -161,7 +171,7 @@ bool kw_aws_credentials_refused(struct kw_aws_credentials *credentials, uint64_t
     struct kw_aws_credentials *c = credentials;
     int64_t now_ms = kw_clock_ms();
     pthread_mutex_lock(&c->lock);
-    bool others = c->number != number;
+    bool others = c->number != number || c->refused == number;
     if (!others && (c->refused == 0 || now_ms - c->refused_ms >= AGAIN_MS)) {
         c->refused = number;
         c->refused_ms = now_ms;

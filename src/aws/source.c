@@ -24,21 +24,14 @@ KW_ERR kw_aws_text_copy(const char *text, char **out, struct kw_error *err)
     return KW_OK;
 }
 
-/* Is address, which kw_web_address has written, at this host? */
+/* Is address, which kw_web_address has written, http at this host? */
 static bool is_at(const char *address, const char *host)
 {
+    static const char scheme[] = "http://";
     size_t len = strlen(host);
-    const char *at = address + strlen("http://");
-    return strncasecmp(at, host, len) == 0 && (at[len] == '\0' || at[len] == ':' || at[len] == '/');
-}
-
-/* An IPv4 address of the loopback network and nothing else: 127.example.com is a name. */
-static bool is_loopback(const char *address)
-{
-    const char *host = address + strlen("http://");
-    size_t len = strcspn(host, ":/");
-    return is_at(address, "localhost") || is_at(address, "[::1]") ||
-           (strncmp(host, "127.", 4) == 0 && strspn(host, "0123456789.") == len);
+    const char *at = address + strlen(scheme);
+    return strncmp(address, scheme, strlen(scheme)) == 0 && strncasecmp(at, host, len) == 0 &&
+           (at[len] == '\0' || at[len] == ':' || at[len] == '/');
 }
 
 KW_ERR kw_aws_address(const char *option, const char *address, const char *const *plain_hosts,
@@ -46,30 +39,17 @@ KW_ERR kw_aws_address(const char *option, const char *address, const char *const
 {
     KW_AUTO(kw_buf) text = KW_BUF_INIT;
     struct kw_error why;
-    if (kw_web_address(address, true, true, &text, &why) != KW_OK)
+    struct kw_error ignored;
+    kw_code code = kw_web_endpoint(address, &text, &why);
+    if (code != KW_OK && plain_hosts != NULL &&
+        kw_web_address(address, true, true, &text, &ignored) == KW_OK)
+        for (size_t i = 0; code != KW_OK && plain_hosts[i] != NULL; i++)
+            if (is_at(kw_buf_str(&text), plain_hosts[i]))
+                code = KW_OK;
+    if (code != KW_OK)
         return kw_fail(err, KW_BAD_CONFIG, "%s: %s", option, why.text);
-    const char *written = kw_buf_str(&text);
-    bool trusted = strncmp(written, "https://", 8) == 0 || is_loopback(written);
-    for (size_t i = 0; !trusted && plain_hosts != NULL && plain_hosts[i] != NULL; i++)
-        trusted = is_at(written, plain_hosts[i]);
-    if (!trusted)
-        return kw_fail(err, KW_BAD_CONFIG,
-                       "%s: %.100s is not https: http is for addresses of this machine alone",
-                       option, written);
-    kw_buf_append_str(out, written);
+    kw_buf_append(out, text.data, text.len);
     return kw_buf_status(out, err);
-}
-
-kw_code kw_aws_as_provider(kw_code code, struct kw_error *err)
-{
-    static const kw_code kept[] = {KW_OK,        KW_TIMEOUT,          KW_RATE_LIMITED, KW_FORBIDDEN,
-                                   KW_NO_MEMORY, KW_NO_SECURE_MEMORY, KW_CRYPTO};
-    for (size_t i = 0; i < KW_COUNT(kept); i++)
-        if (kept[i] == code)
-            return code;
-    if (err != NULL)
-        err->code = KW_PROVIDER_UNAVAILABLE;
-    return KW_PROVIDER_UNAVAILABLE;
 }
 
 KW_ERR kw_aws_file_read(const char *path, size_t max, struct kw_secret *out, struct kw_error *err)

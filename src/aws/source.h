@@ -44,9 +44,6 @@ KW_ERR kw_aws_text_copy(const char *text, char **out, struct kw_error *err);
 KW_ERR kw_aws_address(const char *option, const char *address, const char *const *plain_hosts,
                       struct kw_buf *out, struct kw_error *err);
 
-/* A failure of kw_web_ask as one that a provider may have. */
-kw_code kw_aws_as_provider(kw_code code, struct kw_error *err);
-
 /* The file's content without the white space at its end. KW_PROVIDER_UNAVAILABLE names the file. */
 KW_ERR kw_aws_file_read(const char *path, size_t max, struct kw_secret *out, struct kw_error *err);
 

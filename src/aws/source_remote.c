@@ -46,7 +46,7 @@ static KW_ERR ask(const struct remote *remote, const char *method, const char *u
                                            .header_count = header != NULL ? 1 : 0,
                                            .max = ANSWER_MAX,
                                            .deadline_ms = deadline_ms};
-    return kw_aws_as_provider(kw_web_ask(remote->web, &request, &policy, response, err), err);
+    return kw_web_call_again(remote->web, &request, &policy, response, err);
 }
 
 static KW_ERR read_keys(const char *where, const struct kw_web_response *response,

@@ -104,7 +104,7 @@ static kw_code fetch_sts(void *state, int64_t deadline_ms, struct kw_aws_keys *o
                                            .body = kw_buf_bytes(&form),
                                            .max = ANSWER_MAX,
                                            .deadline_ms = deadline_ms};
-    KW_TRY(kw_aws_as_provider(kw_web_ask(sts->web, &request, &policy, &response, err), err));
+    KW_TRY(kw_web_call_again(sts->web, &request, &policy, &response, err));
     kw_code code = kw_aws_keys_read_xml(kw_buf_bytes(&response.body), out, &why);
     if (code == KW_BAD_FORMAT)
         return kw_fail(err, KW_PROVIDER_UNAVAILABLE, "no AWS credentials from STS: %s", why.text);
