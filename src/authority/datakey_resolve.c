@@ -193,6 +193,20 @@ static kw_code resolve_target(struct kw_dk_batch *batch, struct kw_dk_item *item
     return kw_gate_version(facts_at(batch, item->current)->version_state, true);
 }
 
+/* A refusal for a key's state (suspended, above all) is a use that its tenant's report must show.
+ * Only on the blocking path: it reads the store. */
+static void name_refused(const struct kw_dk_batch *batch, struct kw_dk_item *item,
+                         uint64_t reference)
+{
+    struct kw_key_row key;
+    if (item->tenant[0] != '\0' ||
+        kw_store_key_by_reference(batch->authority->store, reference, &key, NULL) != KW_OK ||
+        !kw_caller_may_touch(&batch->caller, key.tenant))
+        return;
+    memcpy(item->tenant, key.tenant, sizeof item->tenant);
+    memcpy(item->region, key.region, sizeof item->region);
+}
+
 /* Names are taken from the key only after the caller's scope has let it through: a stranger's entry
  * in the ledger says which key was tried, its answer does not say whose it is. */
 static kw_code resolve_wrapped(struct kw_dk_batch *batch, struct kw_dk_item *item, bool may_block)
@@ -206,6 +220,8 @@ static kw_code resolve_wrapped(struct kw_dk_batch *batch, struct kw_dk_item *ite
     bool wide = kw_caller_may_touch(&batch->caller, "*");
     code = (wide ? hold : hold_own)(batch, kw_get_u64(head.key_ref), head.version, may_block,
                                     &item->entry);
+    if (code != KW_OK && may_block)
+        name_refused(batch, item, kw_get_u64(head.key_ref));
     if (code != KW_OK)
         return code;
     item->current = item->entry;

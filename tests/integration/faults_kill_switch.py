@@ -139,6 +139,11 @@ class KillSwitch(Case):
                 self.admin = self.running.client()
         self.assertEqual(self.admin.post("/v1/tenants/acme/resume").status, 200)
         self.assertEqual(self.admin.unwrap(wrapped).status, 200)
+        self.assertEqual(self.running.stop(), 0)
+        refused = [e for e in self.entries(self.data) if e["status_id"] == 2]
+        self.assertGreaterEqual(len(refused), 12)
+        for entry in refused:  # who tried is in the tenant's report
+            self.assertEqual(entry["metadata"].get("tenant_uid"), "acme", entry["api"])
 
     def test_killed_right_after_the_answer(self):
         """kill -9 as soon as suspend has been answered: it stays suspended."""
