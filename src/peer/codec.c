@@ -149,17 +149,15 @@ static const struct {
     {KW_WRONG_CLASS, KW_SEAL_BROKEN},        {KW_VERSION_NOT_FOUND, KW_SEAL_BROKEN},
 };
 
-static kw_code translate(kw_code theirs, bool opening)
+static kw_code translate(kw_code theirs)
 {
-    if (opening && theirs == KW_KEY_NOT_FOUND) /* the copy names it, not we */
-        return KW_SEAL_BROKEN;
     for (size_t i = 0; i < KW_COUNT(meanings); i++)
         if (meanings[i].theirs == theirs)
             return meanings[i].ours;
     return KW_PROVIDER_UNAVAILABLE;
 }
 
-kw_code kw_peer_error(int status, struct kw_bytes body, bool opening, struct kw_error *err)
+kw_code kw_peer_error(int status, struct kw_bytes body, struct kw_error *err)
 {
     KW_AUTO(kw_json_doc) doc = KW_JSON_DOC_INIT;
     const char *name = NULL;
@@ -171,6 +169,6 @@ kw_code kw_peer_error(int status, struct kw_bytes body, bool opening, struct kw_
         kw_json_get_str(error, "message", true, &message, NULL) != KW_OK)
         return kw_fail(err, KW_PROVIDER_UNAVAILABLE,
                        "it answers with status %d and not as a Keyward does", status);
-    return kw_fail(err, translate(kw_code_from_name(name), opening),
-                   "the other Keyward says: %.300s", message);
+    return kw_fail(err, translate(kw_code_from_name(name)), "the other Keyward says: %.300s",
+                   message);
 }

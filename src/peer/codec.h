@@ -27,8 +27,7 @@ KW_ERR kw_peer_put_open(struct kw_buf *out, const struct kw_peer_key *key, const
 KW_ERR kw_peer_get_envelope(struct kw_bytes body, struct kw_buf *out, struct kw_error *err);
 KW_ERR kw_peer_get_plaintext(struct kw_bytes body, struct kw_secret *out, struct kw_error *err);
 
-/* What an answer with another status means; never KW_OK. opening: it was asked to open a copy, so
- * that a key which it does not know means that the copy is not one of its own. */
-kw_code kw_peer_error(int status, struct kw_bytes body, bool opening, struct kw_error *err);
+/* What an answer with another status means; never KW_OK. */
+kw_code kw_peer_error(int status, struct kw_bytes body, struct kw_error *err);
 
 #endif

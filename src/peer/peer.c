@@ -78,23 +78,8 @@ static kw_code peer_wrap(void *state, const struct kw_provider_call *call,
     KW_TRY(kw_peer_put_seal(&body, &key, peer->class_name, call, plaintext, err));
     KW_TRY(ask(peer, "/v1/seal", call, &body, &response, err));
     if (response.status != 200)
-        return kw_peer_error(response.status, kw_buf_bytes(&response.body), false, err);
+        return kw_peer_error(response.status, kw_buf_bytes(&response.body), err);
     return kw_peer_get_envelope(kw_buf_bytes(&response.body), out, err);
-}
-
-static kw_code peer_unwrap(void *state, const struct kw_provider_call *call,
-                           struct kw_bytes wrapped, struct kw_secret *out, struct kw_error *err)
-{
-    const struct peer *peer = state;
-    KW_AUTO(kw_buf) body = KW_BUF_INIT;
-    KW_AUTO(kw_web_response) response = KW_WEB_RESPONSE_INIT;
-    struct kw_peer_key key;
-    KW_TRY(kw_peer_key_parse(&key, call->key, err));
-    KW_TRY(kw_peer_put_open(&body, &key, peer->class_name, call, wrapped, err));
-    KW_TRY(ask(peer, "/v1/open", call, &body, &response, err));
-    if (response.status != 200)
-        return kw_peer_error(response.status, kw_buf_bytes(&response.body), true, err);
-    return kw_peer_get_plaintext(kw_buf_bytes(&response.body), out, err);
 }
 
 /* Who may only seal and open can find out no other way whether that works: one byte is sealed. */
@@ -104,6 +89,33 @@ static kw_code peer_check(void *state, const struct kw_provider_call *call, stru
     KW_AUTO(kw_buf) out = KW_BUF_INIT;
     KW_TRY(kw_secret_alloc(&probe, 1, err));
     return peer_wrap(state, call, &probe, &out, err);
+}
+
+/* A copy that was altered may name a key that is not there or not for us, which looks like a right
+ * that was taken from us: whether the key that it should be works makes the difference. */
+static kw_code judge_refusal(struct peer *peer, const struct kw_provider_call *call,
+                             const struct kw_web_response *response, struct kw_error *err)
+{
+    kw_code code = kw_peer_error(response->status, kw_buf_bytes(&response->body), err);
+    if (code != KW_FORBIDDEN && code != KW_KEY_NOT_FOUND)
+        return code;
+    KW_TRY(peer_check(peer, call, err));
+    return kw_fail(err, KW_SEAL_BROKEN, "the copy was altered, or is one of another key");
+}
+
+static kw_code peer_unwrap(void *state, const struct kw_provider_call *call,
+                           struct kw_bytes wrapped, struct kw_secret *out, struct kw_error *err)
+{
+    struct peer *peer = state;
+    KW_AUTO(kw_buf) body = KW_BUF_INIT;
+    KW_AUTO(kw_web_response) response = KW_WEB_RESPONSE_INIT;
+    struct kw_peer_key key;
+    KW_TRY(kw_peer_key_parse(&key, call->key, err));
+    KW_TRY(kw_peer_put_open(&body, &key, peer->class_name, call, wrapped, err));
+    KW_TRY(ask(peer, "/v1/open", call, &body, &response, err));
+    if (response.status != 200)
+        return judge_refusal(peer, call, &response, err);
+    return kw_peer_get_plaintext(kw_buf_bytes(&response.body), out, err);
 }
 
 static void peer_free(void *state)
