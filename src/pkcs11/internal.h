@@ -50,7 +50,7 @@ struct kw_p11 {
     struct kw_p11_options options;
     struct kw_p11_module *module;
     pid_t pid;
-    pthread_mutex_t login_lock; /* one log-in at a time; guards refused_pin */
+    pthread_mutex_t open_lock; /* one session is opened at a time; guards refused_pin */
     struct kw_secret refused_pin;
     pthread_mutex_t lock; /* guards what follows */
     pthread_cond_t work;
@@ -58,7 +58,12 @@ struct kw_p11 {
     struct kw_p11_job *first;
     struct kw_p11_job *last;
     unsigned queued;
-    unsigned threads;
+    unsigned threads; /* running */
+    unsigned started;
+    struct {
+        pthread_t id;
+        bool ended;
+    } all[KW_P11_SESSIONS_MAX]; /* the started ones; they end when the provider does */
     unsigned idle;
     unsigned stuck; /* threads in a call whose caller has gone */
     bool stopping;
@@ -75,6 +80,7 @@ struct kw_p11_session {
     CK_SESSION_HANDLE handle;
     bool open;
     bool writable;
+    bool logged_in; /* false too if the token wants no log-in */
     CK_SLOT_ID slot;
     CK_RV rv; /* what the module said last that was not CKR_OK */
     unsigned next_kept;
@@ -87,6 +93,9 @@ struct kw_p11_session {
 /* Fills err from what the module said to act and remembers it in session->rv. Never KW_OK. */
 kw_code kw_p11_fail(struct kw_p11_session *session, CK_RV rv, const char *act,
                     struct kw_error *err);
+#ifdef __clang_analyzer__
+#define kw_p11_fail(session, rv, act, err) (kw_p11_fail((session), (rv), (act), (err)), KW_INTERNAL)
+#endif
 /* Does it mean that session, login or handle are gone and may be had again? */
 bool kw_p11_is_lost(CK_RV rv);
 /* CKR_GENERAL_ERROR and the like, which some modules say to a wrong tag too. */
@@ -97,6 +106,7 @@ KW_ERR kw_p11_session_open(struct kw_p11_session *session, bool writable, struct
 void kw_p11_session_close(struct kw_p11_session *session);
 KW_ERR kw_p11_token_find(struct kw_p11_session *session, CK_SLOT_ID *out, struct kw_error *err);
 KW_ERR kw_p11_login(struct kw_p11_session *session, struct kw_error *err);
+KW_ERR kw_p11_is_logged_in(struct kw_p11_session *session, bool *out, struct kw_error *err);
 
 /* KW_KEY_NOT_FOUND; KW_FORBIDDEN if the key could leave the token, is no AES-256, or is not the
  * only one. */

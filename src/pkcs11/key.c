@@ -67,6 +67,18 @@ static KW_ERR judge(struct kw_p11_session *session, const char *label, CK_OBJECT
     return KW_OK;
 }
 
+/* Without a log-in private keys are not seen: a log-in that was lost must not look like a key that
+ * is gone. */
+static KW_ERR fail_missing(struct kw_p11_session *session, const char *label, struct kw_error *err)
+{
+    bool still = false;
+    KW_TRY(kw_p11_is_logged_in(session, &still, err));
+    if (session->logged_in && !still)
+        return kw_p11_fail(session, CKR_USER_NOT_LOGGED_IN, "C_FindObjects", err);
+    return kw_fail(err, KW_KEY_NOT_FOUND, "%s: no secret key has the label %.200s",
+                   session->p11->options.where, label);
+}
+
 KW_ERR kw_p11_key_find(struct kw_p11_session *session, const char *label, CK_OBJECT_HANDLE *out,
                        struct kw_error *err)
 {
@@ -80,8 +92,7 @@ KW_ERR kw_p11_key_find(struct kw_p11_session *session, const char *label, CK_OBJ
     KW_TRY(find_objects(session, label, found, &count, err));
     const char *where = session->p11->options.where;
     if (count == 0)
-        return kw_fail(err, KW_KEY_NOT_FOUND, "%s: no secret key has the label %.200s", where,
-                       label);
+        return fail_missing(session, label, err);
     if (count > 1)
         return kw_fail(err, KW_FORBIDDEN,
                        "%s: more than one secret key has the label %.200s; rename all but one",

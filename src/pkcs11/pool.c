@@ -1,5 +1,6 @@
-/* The threads that call the module. They are detached: one that hangs in the module can be neither
- * cancelled nor joined, and must not keep others from ending. */
+/* The threads that call the module. One that hangs there can be neither cancelled nor joined: when
+ * the provider ends before it, it is left to itself, and the last of these frees what they share.
+ */
 #include "pkcs11/internal.h"
 
 #include "base/clock.h"
@@ -35,7 +36,7 @@ KW_ERR kw_p11_new(const struct kw_provider_settings *settings, struct kw_p11 **o
     p11->options = options;
     p11->module = module;
     p11->pid = getpid();
-    pthread_mutex_init(&p11->login_lock, NULL);
+    pthread_mutex_init(&p11->open_lock, NULL);
     pthread_mutex_init(&p11->lock, NULL);
     init_cond(&p11->work);
     init_cond(&p11->ended);
@@ -50,7 +51,7 @@ static void destroy(struct kw_p11 *p11)
     pthread_cond_destroy(&p11->work);
     pthread_cond_destroy(&p11->ended);
     pthread_mutex_destroy(&p11->lock);
-    pthread_mutex_destroy(&p11->login_lock);
+    pthread_mutex_destroy(&p11->open_lock);
     free(p11);
 }
 
@@ -65,6 +66,25 @@ static void nap(pthread_cond_t *cond, pthread_mutex_t *lock, int64_t ms)
     pthread_cond_timedwait(cond, lock, &until);
 }
 
+/* Lets go of the threads that hang; the others have said that they end. Returns whether none hangs.
+ */
+static bool part(struct kw_p11 *p11)
+{
+    pthread_t ended[KW_P11_SESSIONS_MAX];
+    unsigned count = 0;
+    for (unsigned i = 0; i < p11->started; i++)
+        if (p11->all[i].ended)
+            ended[count++] = p11->all[i].id;
+        else
+            pthread_detach(p11->all[i].id);
+    bool none = p11->threads == 0;
+    p11->orphaned = !none;
+    pthread_mutex_unlock(&p11->lock);
+    for (unsigned i = 0; i < count; i++)
+        pthread_join(ended[i], NULL);
+    return none;
+}
+
 void kw_p11_free(struct kw_p11 *p11)
 {
     /* A forked child has neither the threads nor a module that was initialised: nothing here is its
@@ -77,10 +97,7 @@ void kw_p11_free(struct kw_p11 *p11)
     pthread_cond_broadcast(&p11->work);
     while (p11->threads > p11->stuck && kw_clock_ms() < until)
         nap(&p11->ended, &p11->lock, FREE_PATIENCE_MS);
-    bool mine = p11->threads == 0;
-    p11->orphaned = !mine;
-    pthread_mutex_unlock(&p11->lock);
-    if (mine)
+    if (part(p11))
         destroy(p11);
 }
 
@@ -140,6 +157,14 @@ static void serve(struct kw_p11 *p11, struct kw_p11_session *session)
     }
 }
 
+static void say_ended(struct kw_p11 *p11)
+{
+    for (unsigned i = 0; i < p11->started; i++)
+        if (pthread_equal(p11->all[i].id, pthread_self()) != 0)
+            p11->all[i].ended = true;
+    pthread_cond_signal(&p11->ended);
+}
+
 static void *thread_main(void *arg)
 {
     struct kw_p11 *p11 = arg;
@@ -150,7 +175,7 @@ static void *thread_main(void *arg)
     kw_p11_session_close(&session);
     pthread_mutex_lock(&p11->lock);
     bool last = --p11->threads == 0 && p11->orphaned;
-    pthread_cond_signal(&p11->ended);
+    say_ended(p11);
     pthread_mutex_unlock(&p11->lock);
     if (last)
         destroy(p11);
@@ -159,16 +184,15 @@ static void *thread_main(void *arg)
 
 static bool start_thread(struct kw_p11 *p11)
 {
-    pthread_t thread;
     sigset_t all;
     sigset_t old;
     sigfillset(&all); /* signals are the program's, not the module's */
     pthread_sigmask(SIG_SETMASK, &all, &old);
-    int failed = pthread_create(&thread, NULL, thread_main, p11);
+    int failed = pthread_create(&p11->all[p11->started].id, NULL, thread_main, p11);
     pthread_sigmask(SIG_SETMASK, &old, NULL);
     if (failed != 0)
         return false;
-    pthread_detach(thread);
+    p11->started++;
     p11->threads++;
     return true;
 }

@@ -83,7 +83,8 @@ static const struct row *look_up(CK_RV rv)
     return NULL;
 }
 
-kw_code kw_p11_fail(struct kw_p11_session *session, CK_RV rv, const char *act, struct kw_error *err)
+kw_code(kw_p11_fail)(struct kw_p11_session *session, CK_RV rv, const char *act,
+                     struct kw_error *err)
 {
     const char *where = session->p11->options.where;
     const struct row *row = look_up(rv);

@@ -36,7 +36,11 @@ KW_ERR kw_p11_session_open(struct kw_p11_session *session, bool writable, struct
     if (rv != CKR_OK)
         return kw_p11_fail(session, rv, "C_Initialize", err);
     session->rv = CKR_OK;
+    /* One at a time: so that a wrong PIN is tried once, and because slot and token functions of
+     * some modules are not as thread-safe as they promise (SoftHSM's use gmtime). */
+    pthread_mutex_lock(&session->p11->open_lock);
     kw_code code = open_session(session, writable, err);
+    pthread_mutex_unlock(&session->p11->open_lock);
     if (code != KW_OK)
         kw_p11_session_close(session);
     return code;

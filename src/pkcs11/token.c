@@ -32,25 +32,35 @@ static KW_ERR list_slots(struct kw_p11_session *session, CK_SLOT_ID **out, CK_UL
     return KW_OK;
 }
 
+/* How many tokens have the label; *slot is where the last of them is. */
+static unsigned count_labelled(const struct kw_p11_session *session, const CK_SLOT_ID *slots,
+                               CK_ULONG count, CK_SLOT_ID *slot)
+{
+    unsigned found = 0;
+    for (CK_ULONG i = 0; i < count; i++) {
+        CK_TOKEN_INFO token; /* a slot that does not tell is another's trouble */
+        if (session->fn->C_GetTokenInfo(slots[i], &token) != CKR_OK ||
+            !has_label(&token, session->p11->options.token))
+            continue;
+        *slot = slots[i];
+        found++;
+    }
+    return found;
+}
+
 KW_ERR kw_p11_token_find(struct kw_p11_session *session, CK_SLOT_ID *out, struct kw_error *err)
 {
     const struct kw_p11_options *options = &session->p11->options;
-    CK_SLOT_ID *slots = NULL;
-    CK_SLOT_ID slot = options->slot;
-    CK_ULONG count = 0;
-    unsigned found = options->token[0] == '\0' ? 1 : 0;
-    if (found == 0) {
-        KW_TRY(list_slots(session, &slots, &count, err));
-        for (CK_ULONG i = 0; i < count; i++) {
-            CK_TOKEN_INFO token;
-            if (session->fn->C_GetTokenInfo(slots[i], &token) != CKR_OK ||
-                !has_label(&token, options->token))
-                continue;
-            slot = slots[i];
-            found++;
-        }
-        free(slots);
+    if (options->token[0] == '\0') {
+        *out = options->slot;
+        return KW_OK;
     }
+    CK_SLOT_ID *slots = NULL;
+    CK_SLOT_ID slot = 0;
+    CK_ULONG count = 0;
+    KW_TRY(list_slots(session, &slots, &count, err));
+    unsigned found = count_labelled(session, slots, count, &slot);
+    free(slots);
     if (found == 0)
         return kw_fail(err, KW_PROVIDER_UNAVAILABLE,
                        "%s: no slot holds such a token now; is it plugged in, is its label right?",
@@ -62,7 +72,7 @@ KW_ERR kw_p11_token_find(struct kw_p11_session *session, CK_SLOT_ID *out, struct
     return KW_OK;
 }
 
-static KW_ERR is_logged_in(struct kw_p11_session *session, bool *out, struct kw_error *err)
+KW_ERR kw_p11_is_logged_in(struct kw_p11_session *session, bool *out, struct kw_error *err)
 {
     CK_SESSION_INFO info;
     CK_RV rv = session->fn->C_GetSessionInfo(session->handle, &info);
@@ -113,26 +123,19 @@ static KW_ERR log_in(struct kw_p11_session *session, CK_FLAGS flags, struct kw_e
                    p11->options.where);
 }
 
-static KW_ERR log_in_once(struct kw_p11_session *session, struct kw_error *err)
+/* The log-in is the process's, for all its sessions with the token: the first session makes it. */
+KW_ERR kw_p11_login(struct kw_p11_session *session, struct kw_error *err)
 {
     CK_TOKEN_INFO token;
-    bool already = false;
-    KW_TRY(is_logged_in(session, &already, err));
-    if (already)
+    KW_TRY(kw_p11_is_logged_in(session, &session->logged_in, err));
+    if (session->logged_in)
         return KW_OK;
     CK_RV rv = session->fn->C_GetTokenInfo(session->slot, &token);
     if (rv != CKR_OK)
         return kw_p11_fail(session, rv, "C_GetTokenInfo", err);
     if ((token.flags & CKF_LOGIN_REQUIRED) == 0)
         return KW_OK;
-    return log_in(session, token.flags, err);
-}
-
-/* The log-in is the process's, for all its sessions with the token: the first session makes it. */
-KW_ERR kw_p11_login(struct kw_p11_session *session, struct kw_error *err)
-{
-    pthread_mutex_lock(&session->p11->login_lock);
-    kw_code code = log_in_once(session, err);
-    pthread_mutex_unlock(&session->p11->login_lock);
-    return code;
+    KW_TRY(log_in(session, token.flags, err));
+    session->logged_in = true;
+    return KW_OK;
 }

@@ -45,6 +45,7 @@ struct kw_faulty {
     _Atomic uint64_t hanging;  /* so many do now */
     _Atomic int iv;            /* enum kw_faulty_iv */
     _Atomic unsigned long set; /* flags added to the token's */
+    _Atomic int log_out;       /* so many searches find the session logged out */
     _Atomic int longer; /* bytes by which C_Encrypt and C_Decrypt claim to have answered more */
     _Atomic uint64_t calls[KW_FAULTY_CALLS];
 };

@@ -170,6 +170,7 @@ struct kw_faulty *kw_softhsm_faults(void)
     atomic_store(&faulty->iv, KW_FAULTY_IV_TAKEN);
     atomic_store(&faulty->set, 0);
     atomic_store(&faulty->longer, 0);
+    atomic_store(&faulty->log_out, 0);
     for (size_t i = 0; i < KW_FAULTY_CALLS; i++)
         atomic_store(&faulty->calls[i], 0);
     return faulty;
@@ -296,6 +297,12 @@ void kw_softhsm_log_out(void)
 void kw_softhsm_finalize(void)
 {
     ok(fn->C_Finalize(NULL));
+}
+
+bool kw_softhsm_is_finalized(void)
+{
+    CK_INFO info;
+    return fn->C_GetInfo(&info) == CKR_CRYPTOKI_NOT_INITIALIZED;
 }
 
 const char *kw_softhsm_slot(void)

@@ -204,6 +204,21 @@ static void what_others_end_is_begun_again(void **state)
     assert_int_equal(kw_provider_stats(*state).failures, 0);
 }
 
+/* Private keys are not seen then, which must never be told as a key that is gone. */
+static void a_lost_log_in_is_no_missing_key(void **state)
+{
+    for (int times = 1; times <= 2; times++) {
+        close_one(state);
+        assert_int_equal(open_one(state), 0);
+        atomic_store(&faults->log_out, times);
+        ok(round_trip(*state));
+    }
+    close_one(state);
+    assert_int_equal(open_one(state), 0);
+    atomic_store(&faults->log_out, 1000);
+    fails(KW_FORBIDDEN, round_trip(*state));
+}
+
 static void a_module_that_hides_its_iv_is_caught(void **state)
 {
     KW_AUTO(kw_buf) wrapped = KW_BUF_INIT;
@@ -256,6 +271,7 @@ int main(void)
         TEST(a_token_that_is_away_comes_back),
         TEST(a_module_that_does_not_start_is_started_later),
         TEST(what_others_end_is_begun_again),
+        TEST(a_lost_log_in_is_no_missing_key),
         TEST(a_module_that_hides_its_iv_is_caught),
         TEST(zeros_are_no_iv),
         TEST(wrong_lengths_are_caught),

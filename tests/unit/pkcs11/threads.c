@@ -19,9 +19,13 @@
 
 static struct kw_error err;
 
+/* Once the threads that hung in the test before have ended too: they hold the log-in until then. */
 static struct kw_provider *open_with(const char *sessions)
 {
+    const struct timespec pause = {.tv_nsec = 1000000};
     struct kw_provider *provider = NULL;
+    while (!kw_softhsm_is_finalized())
+        nanosleep(&pause, NULL);
     struct kw_softhsm_options options = kw_softhsm_options(true);
     options.sessions = sessions;
     (void)kw_softhsm_faults();
@@ -157,15 +161,20 @@ static KW_ERR round_trip(struct kw_provider *provider, unsigned number)
 struct crowd {
     struct kw_provider *provider;
     _Atomic uint64_t wrong;
+    _Atomic uint64_t repeated; /* by the caller, after an error that says so */
     _Atomic uint64_t running;
 };
 
 static void *round_trips(void *arg)
 {
     struct crowd *crowd = arg;
-    for (unsigned i = 0; i < ROUNDS; i++)
-        if (round_trip(crowd->provider, i) != KW_OK)
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        kw_code code = round_trip(crowd->provider, i);
+        for (; kw_code_retryable(code); code = round_trip(crowd->provider, i))
+            atomic_fetch_add(&crowd->repeated, 1);
+        if (code != KW_OK)
             atomic_fetch_add(&crowd->wrong, 1);
+    }
     atomic_fetch_sub(&crowd->running, 1);
     return NULL;
 }
@@ -193,28 +202,32 @@ static void threads_share_sessions_and_one_log_in(void **state)
     start(&crowd, threads);
     join(threads);
     assert_int_equal(atomic_load(&crowd.wrong), 0);
+    assert_int_equal(atomic_load(&crowd.repeated), 0);
     assert_int_equal(atomic_load(&faults->calls[KW_FAULTY_LOGIN]), 1);
     assert_true(atomic_load(&faults->calls[KW_FAULTY_OPEN_SESSION]) <= 3);
     kw_provider_free(crowd.provider);
 }
 
-/* Sessions vanish under load: every call is repeated until it goes well. */
-static void sessions_lost_under_load_are_not_noticed(void **state)
+/* Sessions vanish under load: no call ends with an error that lasts. (One that meets the fault in
+ * each of its attempts may end with one that says: again.) */
+static void sessions_lost_under_load_do_no_harm(void **state)
 {
     KW_UNUSED(state);
     const struct timespec pause = {.tv_nsec = 3000000};
     pthread_t threads[THREADS];
     struct crowd crowd = {.provider = open_with("4")};
+    static const enum kw_faulty_call calls[] = {KW_FAULTY_ENCRYPT_INIT, KW_FAULTY_ENCRYPT,
+                                                KW_FAULTY_DECRYPT};
     unsigned times = 0;
     start(&crowd, threads);
     while (atomic_load(&crowd.running) > 0) {
-        kw_softhsm_fail(KW_FAULTY_ENCRYPT + (int)(times % 3), 0, 1, CKR_SESSION_HANDLE_INVALID);
+        kw_softhsm_fail(calls[times % KW_COUNT(calls)], 0, 1, CKR_SESSION_HANDLE_INVALID);
         nanosleep(&pause, NULL);
         times++;
     }
     join(threads);
-    assert_int_equal(atomic_load(&crowd.wrong), 0);
     kw_provider_free(crowd.provider);
+    assert_int_equal(atomic_load(&crowd.wrong), 0);
 }
 
 static int use_in_child(void *provider)
@@ -248,7 +261,7 @@ int main(void)
         cmocka_unit_test(a_queue_keeps_deadlines),
         cmocka_unit_test(a_provider_can_be_freed_while_its_module_hangs),
         cmocka_unit_test(threads_share_sessions_and_one_log_in),
-        cmocka_unit_test(sessions_lost_under_load_are_not_noticed),
+        cmocka_unit_test(sessions_lost_under_load_do_no_harm),
         cmocka_unit_test(a_forked_child_makes_its_own),
     };
     if (!kw_softhsm_start())
