@@ -7,11 +7,9 @@ KW_ERR kw_vault_site_init(struct kw_vault_site *site, const struct kw_provider_s
 {
     const char *address = kw_provider_setting(settings, "address");
     const char *name_space = kw_provider_setting(settings, "namespace");
-    struct kw_error why;
-    if (address == NULL || kw_web_endpoint(address, &site->address, &why) != KW_OK)
-        return kw_fail(err, KW_BAD_CONFIG, "provider %s: %s", settings->name,
-                       address == NULL ? "address is not set: it looks like https://host:8200"
-                                       : why.text);
+    if (address == NULL)
+        return kw_fail(err, KW_BAD_CONFIG, "address is not set: it looks like https://host:8200");
+    KW_TRY(kw_web_endpoint(address, &site->address, err));
     if (name_space != NULL && (site->name_space = strdup(name_space)) == NULL)
         return kw_fail_code(err, KW_NO_MEMORY);
     snprintf(site->who, sizeof site->who, "the Vault of provider %s", settings->name);

@@ -107,14 +107,11 @@ static KW_ERR read_settings(struct kw_vault_tokens *tokens,
 KW_ERR kw_vault_tokens_new(const struct kw_provider_settings *settings,
                            struct kw_vault_tokens **out, struct kw_error *err)
 {
-    struct kw_error why;
     KW_AUTO_PTR(kw_vault_tokens) tokens = calloc(1, sizeof *tokens);
     if (tokens == NULL)
         return kw_fail_code(err, KW_NO_MEMORY);
     pthread_mutex_init(&tokens->lock, NULL);
-    kw_code code = read_settings(tokens, settings, &why);
-    if (code != KW_OK)
-        return kw_fail(err, code, "provider %s: %s", settings->name, why.text);
+    KW_TRY(read_settings(tokens, settings, err));
     *out = tokens;
     tokens = NULL;
     return KW_OK;

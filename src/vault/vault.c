@@ -134,8 +134,7 @@ static KW_ERR set_up(struct vault *vault, const struct kw_provider_settings *set
     if (mount == NULL)
         mount = "transit";
     if (!kw_vault_is_mount(mount))
-        return kw_fail(err, KW_BAD_CONFIG, "provider %s: mount is not the name of a mount",
-                       settings->name);
+        return kw_fail(err, KW_BAD_CONFIG, "mount is not the name of a mount");
     vault->mount = strdup(mount);
     if (vault->mount == NULL)
         return kw_fail_code(err, KW_NO_MEMORY);
@@ -146,13 +145,15 @@ static KW_ERR set_up(struct vault *vault, const struct kw_provider_settings *set
 KW_ERR kw_provider_vault_new(const struct kw_provider_settings *settings, struct kw_provider **out,
                              struct kw_error *err)
 {
+    struct kw_error why;
     struct vault *vault = calloc(1, sizeof *vault);
     if (vault == NULL)
         return kw_fail_code(err, KW_NO_MEMORY);
-    kw_code code = set_up(vault, settings, err);
+    kw_code code = set_up(vault, settings, &why);
     if (code != KW_OK) {
         vault_free(vault);
-        return code;
+        return kw_fail(err, code == KW_USAGE ? KW_BAD_CONFIG : code, "provider %s: %s",
+                       settings->name, why.text);
     }
     return kw_provider_new(&ops, vault, settings->name, out, err);
 }
