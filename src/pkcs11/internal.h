@@ -39,7 +39,8 @@ KW_ERR kw_p11_pin_read(const struct kw_p11_options *options, struct kw_secret *o
 
 /* A loaded module, shared by all providers of this process that name it. */
 struct kw_p11_module;
-KW_ERR kw_p11_module_load(const char *path, struct kw_p11_module **out, struct kw_error *err);
+KW_ERR kw_p11_module_load(const struct kw_p11_options *options, struct kw_p11_module **out,
+                          struct kw_error *err);
 CK_FUNCTION_LIST *kw_p11_module_functions(const struct kw_p11_module *module);
 /* C_Initialize if it was not called yet, or again if anew: somebody finalised the module. */
 CK_RV kw_p11_module_start(struct kw_p11_module *module, bool anew);

@@ -36,14 +36,14 @@ static void guard_forks(void)
     pthread_atfork(lock_list, unlock_list, unlock_list);
 }
 
-static KW_ERR load_functions(const char *path, void **handle, CK_FUNCTION_LIST **out,
-                             struct kw_error *err)
+static KW_ERR load_functions(const struct kw_p11_options *options, void **handle,
+                             CK_FUNCTION_LIST **out, struct kw_error *err)
 {
-    void *loaded = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    void *loaded = dlopen(options->module, RTLD_NOW | RTLD_LOCAL);
     if (loaded == NULL)
         return kw_fail(err, KW_BAD_CONFIG,
-                       "the PKCS#11 module does not load: %.250s; set module to its path",
-                       dlerror());
+                       "%s: the module does not load: %.200s; set module to its path",
+                       options->where, dlerror());
     CK_C_GetFunctionList get;
     void *symbol = dlsym(loaded, "C_GetFunctionList");
     memcpy(&get, &symbol, sizeof get); /* ISO C has no conversion to a function pointer */
@@ -51,7 +51,8 @@ static KW_ERR load_functions(const char *path, void **handle, CK_FUNCTION_LIST *
     if (get == NULL || get(&fn) != CKR_OK || fn == NULL || fn->version.major < 2) {
         dlclose(loaded);
         return kw_fail(err, KW_BAD_CONFIG,
-                       "%.250s is no PKCS#11 module: it gives no C_GetFunctionList", path);
+                       "%s: %.200s is no PKCS#11 module: it gives no C_GetFunctionList",
+                       options->where, options->module);
     }
     *handle = loaded;
     *out = fn;
@@ -66,13 +67,14 @@ static struct kw_p11_module *find(const CK_FUNCTION_LIST *fn)
     return module;
 }
 
-KW_ERR kw_p11_module_load(const char *path, struct kw_p11_module **out, struct kw_error *err)
+KW_ERR kw_p11_module_load(const struct kw_p11_options *options, struct kw_p11_module **out,
+                          struct kw_error *err)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, guard_forks);
     void *handle = NULL;
     CK_FUNCTION_LIST *fn = NULL;
-    KW_TRY(load_functions(path, &handle, &fn, err));
+    KW_TRY(load_functions(options, &handle, &fn, err));
     lock_list();
     struct kw_p11_module *module = find(fn);
     if (module == NULL && (module = calloc(1, sizeof *module)) != NULL) {

@@ -28,7 +28,7 @@ KW_ERR kw_p11_new(const struct kw_provider_settings *settings, struct kw_p11 **o
     struct kw_p11 *p11 = calloc(1, sizeof *p11);
     if (p11 == NULL)
         return kw_fail_code(err, KW_NO_MEMORY);
-    kw_code code = kw_p11_module_load(options.module, &module, err);
+    kw_code code = kw_p11_module_load(&options, &module, err);
     if (code != KW_OK) {
         free(p11);
         return code;

@@ -4,6 +4,7 @@
 #include "azure/azure.h"
 #include "gcp/gcp.h"
 #include "peer/peer.h"
+#include "pkcs11/pkcs11.h"
 #include "vault/vault.h"
 
 /* software needs its root, all others are made from their settings alone. */
@@ -28,6 +29,7 @@ static const struct {
     {"gcp", kw_provider_gcp_new},
     {"azure", kw_provider_azure_new},
     {"vault", kw_provider_vault_new},
+    {"pkcs11", kw_provider_pkcs11_new},
     {"keyward", kw_provider_peer_new},
 };
 

@@ -28,6 +28,7 @@ static void refuse(const struct kw_softhsm_options *options, const char *why)
     struct kw_provider *provider = NULL;
     fails(KW_BAD_CONFIG, kw_softhsm_provider(options, &provider, &err));
     assert_null(provider);
+    says("provider hsm");
     says(why);
 }
 
