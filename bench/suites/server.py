@@ -60,6 +60,7 @@ def run(env):
     yield row(f"unwrap in batches of {KEYS_EACH}, one tenant each",
               ours=one_tenant["requests_per_second"] * KEYS_EACH, unit="keys/s")
 
+    yield row("the disk: one write and sync of 4 KiB", ours=env.sync_us(), unit="us")
     for connections in (1, 64, 256):
         _, size, latency = commits(authority, lambda: authority.unwrap_load(keys, connections=connections))
         yield row(f"ledger: entries a commit, {connections} connections", ours=size, unit="",
