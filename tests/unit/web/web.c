@@ -6,6 +6,8 @@
 #include "sanitized.h"
 #include "web_double.h"
 
+#include <dlfcn.h>
+#include <netdb.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -17,6 +19,32 @@
 static struct web_double server;
 static struct kw_web *web;
 static struct kw_error err;
+
+/* The resolver of this program: one name is not answered before the test says so. */
+static pthread_mutex_t resolving = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t resolved = PTHREAD_COND_INITIALIZER;
+static bool name_is_slow;
+static int slow_names;
+
+__attribute__((visibility("default"))) int getaddrinfo(const char *restrict node,
+                                                       const char *restrict service,
+                                                       const struct addrinfo *restrict hints,
+                                                       struct addrinfo **restrict out)
+{
+    int (*real)(const char *, const char *, const struct addrinfo *, struct addrinfo **);
+    if (strcmp(node, "slow.test") != 0) {
+        *(void **)&real = dlsym(RTLD_NEXT, "getaddrinfo");
+        return real(node, service, hints, out);
+    }
+    pthread_mutex_lock(&resolving);
+    slow_names++;
+    while (name_is_slow)
+        pthread_cond_wait(&resolved, &resolving);
+    slow_names--;
+    pthread_cond_broadcast(&resolved);
+    pthread_mutex_unlock(&resolving);
+    return EAI_NONAME;
+}
 
 static int begin(void **state)
 {
@@ -278,6 +306,31 @@ static void nobody_there(void **state)
     assert_int_equal(send_it(&a), KW_CONNECT_FAILED);
 }
 
+/* A name that is still being looked up keeps nobody else waiting, also when its deadline has
+ * passed. */
+static void a_slow_name(void **state)
+{
+    struct asked a;
+    KW_UNUSED(state);
+    name_is_slow = true;
+    for (int i = 0; i < 2; i++) {
+        prepare(&a, "GET", "/echo");
+        snprintf(a.url, sizeof a.url, "http://slow.test/");
+        a.request.deadline_ms = kw_clock_ms() + 100;
+        assert_int_not_equal(send_it(&a), KW_OK);
+        assert_false(a.response.reached && a.err.code != KW_TIMEOUT);
+        assert_int_equal(send_path(&a, "GET", "/echo"), KW_OK);
+        finish(&a);
+    }
+    pthread_mutex_lock(&resolving);
+    assert_int_equal(slow_names, 2); /* they are still waiting */
+    name_is_slow = false;
+    pthread_cond_broadcast(&resolved);
+    while (slow_names > 0)
+        pthread_cond_wait(&resolved, &resolving);
+    pthread_mutex_unlock(&resolving);
+}
+
 /* For a provider, all that is not a time-out is one error. */
 static void calls_of_a_provider(void **state)
 {
@@ -417,6 +470,7 @@ int main(void)
         TEST(many_at_once),
         TEST(deadlines),
         TEST(nobody_there),
+        TEST(a_slow_name),
         TEST(calls_of_a_provider),
         TEST(trying_again),
         TEST(children),
