@@ -118,7 +118,7 @@ KW_ERR kw_p11_key_make(struct kw_p11_session *session, const char *label, struct
 /* Does the token have AES-GCM? */
 KW_ERR kw_p11_mechanism_check(struct kw_p11_session *session, struct kw_error *err);
 
-enum kw_p11_act { KW_P11_WRAP, KW_P11_UNWRAP, KW_P11_CHECK, KW_P11_ENSURE };
+enum kw_p11_act { KW_P11_WRAP, KW_P11_UNWRAP, KW_P11_CHECK, KW_P11_CREATE };
 
 struct kw_p11_job {
     enum kw_p11_act act;
@@ -126,7 +126,6 @@ struct kw_p11_job {
     struct kw_buf context;
     struct kw_secret plaintext; /* into a wrap, out of an unwrap */
     struct kw_buf wrapped;      /* out of a wrap, into an unwrap */
-    bool created;
     kw_code code;
     struct kw_error err;
     pthread_cond_t answered;

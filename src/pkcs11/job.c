@@ -84,14 +84,14 @@ static KW_ERR unwrap(struct kw_p11_session *session, CK_OBJECT_HANDLE key, struc
     return kw_fail_code(err, KW_SEAL_BROKEN);
 }
 
-static KW_ERR ensure(struct kw_p11_session *session, struct kw_p11_job *job, struct kw_error *err)
+static KW_ERR create(struct kw_p11_session *session, const struct kw_p11_job *job,
+                     struct kw_error *err)
 {
     CK_OBJECT_HANDLE key;
     KW_TRY(kw_p11_mechanism_check(session, err));
     kw_code code = kw_p11_key_find(session, job->key, &key, err);
     if (code == KW_KEY_NOT_FOUND && session->rv == CKR_OK) {
         KW_TRY(kw_p11_key_make(session, job->key, err));
-        job->created = true;
         code = kw_p11_key_find(session, job->key, &key, err);
     }
     KW_TRY(code);
@@ -111,10 +111,10 @@ static KW_ERR check(struct kw_p11_session *session, const struct kw_p11_job *job
 static KW_ERR attempt(struct kw_p11_session *session, struct kw_p11_job *job, struct kw_error *err)
 {
     CK_OBJECT_HANDLE key;
-    KW_TRY(kw_p11_session_open(session, job->act == KW_P11_ENSURE, err));
+    KW_TRY(kw_p11_session_open(session, job->act == KW_P11_CREATE, err));
     session->rv = CKR_OK;
-    if (job->act == KW_P11_ENSURE)
-        return ensure(session, job, err);
+    if (job->act == KW_P11_CREATE)
+        return create(session, job, err);
     if (job->act == KW_P11_CHECK)
         return check(session, job, err);
     KW_TRY(kw_p11_key_find(session, job->key, &key, err));

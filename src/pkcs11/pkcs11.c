@@ -26,11 +26,22 @@ static kw_code pkcs11_unwrap(void *state, const struct kw_provider_call *call,
     return KW_OK;
 }
 
-static kw_code pkcs11_check(void *state, const struct kw_provider_call *call, struct kw_error *err)
+static KW_ERR run(void *state, enum kw_p11_act act, const struct kw_provider_call *call,
+                  struct kw_error *err)
 {
     KW_AUTO_PTR(kw_p11_job) job = NULL;
-    KW_TRY(kw_p11_job_new(KW_P11_CHECK, call, &job, err));
+    KW_TRY(kw_p11_job_new(act, call, &job, err));
     return kw_p11_submit(state, &job, call->deadline_ms, err);
+}
+
+static kw_code pkcs11_check(void *state, const struct kw_provider_call *call, struct kw_error *err)
+{
+    return run(state, KW_P11_CHECK, call, err);
+}
+
+static kw_code pkcs11_create(void *state, const struct kw_provider_call *call, struct kw_error *err)
+{
+    return run(state, KW_P11_CREATE, call, err);
 }
 
 static void pkcs11_free(void *state)
@@ -43,6 +54,7 @@ static const struct kw_provider_ops ops = {
     .wrap = pkcs11_wrap,
     .unwrap = pkcs11_unwrap,
     .check = pkcs11_check,
+    .create = pkcs11_create,
     .free = pkcs11_free,
 };
 
@@ -52,21 +64,4 @@ KW_ERR kw_provider_pkcs11_new(const struct kw_provider_settings *settings, struc
     struct kw_p11 *p11;
     KW_TRY(kw_p11_new(settings, &p11, err));
     return kw_provider_new(&ops, p11, settings->name, out, err);
-}
-
-KW_ERR kw_pkcs11_key_ensure(const struct kw_provider_settings *settings, const char *key,
-                            int64_t deadline_ms, bool *created, struct kw_error *err)
-{
-    const struct kw_provider_call call = {.key = key, .deadline_ms = deadline_ms};
-    size_t len = strnlen(key, KW_PROVIDER_KEY_NAME_MAX + 1);
-    if (len == 0 || len > KW_PROVIDER_KEY_NAME_MAX)
-        return kw_fail(err, KW_BAD_NAME, "a root key's label has 1 to %d bytes",
-                       KW_PROVIDER_KEY_NAME_MAX);
-    KW_AUTO_PTR(kw_p11) p11 = NULL;
-    KW_AUTO_PTR(kw_p11_job) job = NULL;
-    KW_TRY(kw_p11_new(settings, &p11, err));
-    KW_TRY(kw_p11_job_new(KW_P11_ENSURE, &call, &job, err));
-    KW_TRY(kw_p11_submit(p11, &job, deadline_ms, err));
-    *created = job->created;
-    return KW_OK;
 }

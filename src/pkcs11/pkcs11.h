@@ -36,11 +36,4 @@
 KW_ERR kw_provider_pkcs11_new(const struct kw_provider_settings *settings, struct kw_provider **out,
                               struct kw_error *err);
 
-/* Finds the root key with this label, or makes it: AES-256, on the token, sensitive, never
- * extractable. created says which. deadline_ms is of kw_clock_ms(), 0: none. Errors are those of a
- * provider's calls, and KW_BAD_CONFIG. For `provider check` and set-up. Thread-safe; two at a time
- * may make two keys. */
-KW_ERR kw_pkcs11_key_ensure(const struct kw_provider_settings *settings, const char *key,
-                            int64_t deadline_ms, bool *created, struct kw_error *err);
-
 #endif

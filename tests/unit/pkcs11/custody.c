@@ -23,6 +23,13 @@ static KW_ERR check(const struct kw_softhsm_options *options, const char *key)
     return kw_provider_check(provider, key, 0, &err);
 }
 
+static KW_ERR create(const struct kw_softhsm_options *options, const char *key)
+{
+    KW_AUTO_PTR(kw_provider) provider = NULL;
+    ok(kw_softhsm_provider(options, &provider, &err));
+    return kw_provider_create(provider, key, 0, &err);
+}
+
 static void refuse(const struct kw_softhsm_options *options, const char *why)
 {
     struct kw_provider *provider = NULL;
@@ -189,14 +196,11 @@ static void keys_that_could_leave_are_refused(void **state)
         {{.label = "bad", .bytes = 32, .generic = true}, "AES-256"},
     };
     const struct kw_softhsm_options options = kw_softhsm_options(false);
-    const struct kw_provider_settings settings = kw_softhsm_settings(&options);
     for (size_t i = 0; i < KW_COUNT(rows); i++) {
-        bool created = true;
         kw_softhsm_key_make(&rows[i].key);
         fails(KW_FORBIDDEN, check(&options, "bad"));
         says(rows[i].why);
-        fails(KW_FORBIDDEN, kw_pkcs11_key_ensure(&settings, "bad", 0, &created, &err));
-        assert_true(created);
+        fails(KW_FORBIDDEN, create(&options, "bad"));
         kw_softhsm_keys_destroy("bad");
     }
 }
@@ -259,39 +263,31 @@ static void a_key_that_is_removed_is_gone_at_once(void **state)
 static void keys_are_made_once_and_locked_in(void **state)
 {
     KW_UNUSED(state);
-    const struct kw_softhsm_options options = kw_softhsm_options(false);
-    const struct kw_provider_settings settings = kw_softhsm_settings(&options);
-    char name[KW_PROVIDER_KEY_NAME_MAX + 2];
-    bool created = false;
-    ok(kw_pkcs11_key_ensure(&settings, "made", 0, &created, &err));
-    assert_true(created);
+    const struct kw_softhsm_options options = kw_softhsm_options(true);
+    struct kw_faulty *faults = kw_softhsm_faults();
+    fails(KW_KEY_NOT_FOUND, check(&options, "made"));
+    ok(create(&options, "made"));
     assert_true(kw_softhsm_key_is_locked_in("made"));
-    ok(kw_pkcs11_key_ensure(&settings, "made", 0, &created, &err));
-    assert_false(created);
+    ok(create(&options, "made"));
+    assert_int_equal(atomic_load(&faults->calls[KW_FAULTY_GENERATE_KEY]), 1);
     ok(check(&options, "made"));
     kw_softhsm_keys_destroy("made");
-    memset(name, 'k', sizeof name - 1);
-    name[sizeof name - 1] = '\0';
-    fails(KW_BAD_NAME, kw_pkcs11_key_ensure(&settings, "", 0, &created, &err));
-    fails(KW_BAD_NAME, kw_pkcs11_key_ensure(&settings, name, 0, &created, &err));
 }
 
 static void tokens_that_make_no_keys_say_so(void **state)
 {
     KW_UNUSED(state);
     const struct kw_softhsm_options options = kw_softhsm_options(true);
-    const struct kw_provider_settings settings = kw_softhsm_settings(&options);
-    bool created = false;
     (void)kw_softhsm_faults();
     kw_softhsm_fail(KW_FAULTY_GENERATE_KEY, 0, 1, CKR_TOKEN_WRITE_PROTECTED);
-    fails(KW_FORBIDDEN, kw_pkcs11_key_ensure(&settings, "made", 0, &created, &err));
+    fails(KW_FORBIDDEN, create(&options, "made"));
     kw_softhsm_fail(KW_FAULTY_MECHANISM_INFO, 0, 1, CKR_MECHANISM_INVALID);
-    fails(KW_PROVIDER_UNAVAILABLE, kw_pkcs11_key_ensure(&settings, "made", 0, &created, &err));
+    fails(KW_PROVIDER_UNAVAILABLE, create(&options, "made"));
     says("AES-GCM");
     kw_softhsm_fail(KW_FAULTY_MECHANISM_INFO, 0, 1, CKR_MECHANISM_INVALID);
     fails(KW_PROVIDER_UNAVAILABLE, check(&options, "eu"));
     kw_softhsm_fail(KW_FAULTY_GENERATE_KEY, 0, 1, CKR_SESSION_HANDLE_INVALID); /* is tried again */
-    ok(kw_pkcs11_key_ensure(&settings, "made", 0, &created, &err));
+    ok(create(&options, "made"));
     kw_softhsm_keys_destroy("made");
 }
 

@@ -225,6 +225,11 @@ static void a_module_that_hides_its_iv_is_caught(void **state)
     atomic_store(&faults->iv, KW_FAULTY_IV_HIDDEN);
     fails(KW_PROVIDER_UNAVAILABLE, wrap(*state, &wrapped));
     assert_int_equal(wrapped.len, 0);
+    /* Nor if the module says so clearly that it is the copy. */
+    kw_softhsm_fail(KW_FAULTY_DECRYPT, 0, 1, CKR_ENCRYPTED_DATA_INVALID);
+    fails(KW_PROVIDER_UNAVAILABLE, wrap(*state, &wrapped));
+    assert_non_null(strstr(err.text, "cannot open what it encrypted"));
+    assert_int_equal(wrapped.len, 0);
     atomic_store(&faults->iv, KW_FAULTY_IV_WRITTEN); /* and refuses ours */
     fails(KW_PROVIDER_UNAVAILABLE, wrap(*state, &wrapped));
     assert_non_null(strstr(err.text, "iv = module"));
