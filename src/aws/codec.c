@@ -243,6 +243,13 @@ static bool member_is(const struct kw_json *object, const char *name, const char
     return member != NULL && strcmp(member->text, value) == 0;
 }
 
+/* Is it that, or not said? */
+static bool may_be(const struct kw_json *object, const char *name, const char *value)
+{
+    const struct kw_json *member = kw_json_get(object, name);
+    return member == NULL || member->type == KW_JSON_NULL || member_is(object, name, value);
+}
+
 static KW_ERR check_state(const struct kw_kms_peer *peer, const char *key,
                           const struct kw_json *about, struct kw_error *err)
 {
@@ -278,9 +285,8 @@ KW_ERR kw_kms_describe_read(const struct kw_kms_peer *peer, const char *key, str
         return unusable(peer, "does not describe the key", err);
     KW_TRY(check_answering_key(peer, key, text_member(about, "Arn"), err));
     KW_TRY(check_state(peer, key, about, err));
-    if (!member_is(about, "KeyUsage", "ENCRYPT_DECRYPT") ||
-        (text_member(about, "KeySpec") != NULL &&
-         !member_is(about, "KeySpec", "SYMMETRIC_DEFAULT")))
+    if (!may_be(about, "KeyUsage", "ENCRYPT_DECRYPT") ||
+        !may_be(about, "KeySpec", "SYMMETRIC_DEFAULT"))
         return kw_fail(err, KW_FORBIDDEN,
                        "%s: the key %.100s is not a symmetric key for encryption: name one that is",
                        peer->who, key);

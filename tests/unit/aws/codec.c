@@ -179,7 +179,9 @@ static void states_are_read(void **state)
     fails(KW_FORBIDDEN, described("Enabled", ",\"KeyUsage\":\"SIGN_VERIFY\""));
     fails(KW_FORBIDDEN,
           described("Enabled", ",\"KeyUsage\":\"ENCRYPT_DECRYPT\",\"KeySpec\":\"RSA_2048\""));
-    fails(KW_FORBIDDEN, described("Enabled", ""));
+    ok(described("Enabled", ""));
+    ok(described("Enabled", ",\"KeyUsage\":null"));
+    fails(KW_FORBIDDEN, described("Enabled", ",\"KeyUsage\":7"));
     fails(KW_PROVIDER_UNAVAILABLE,
           kw_kms_describe_read(
               &peer, OTHER,
