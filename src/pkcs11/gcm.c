@@ -60,16 +60,16 @@ static KW_ERR settle_iv(const struct kw_p11_session *session, struct gcm *gcm, c
     return KW_OK;
 }
 
-/* body: what the module put out, body_len bytes of it, for len bytes of plaintext. */
-static KW_ERR put_copy(const struct kw_p11_session *session, struct gcm *gcm, const uint8_t *body,
-                       size_t body_len, size_t len, struct kw_buf *out, struct kw_error *err)
+/* body: what the module put out for len bytes of plaintext. */
+static KW_ERR put_copy(const struct kw_p11_session *session, struct gcm *gcm, struct kw_bytes body,
+                       size_t len, struct kw_buf *out, struct kw_error *err)
 {
-    if (body_len < len + TAG)
+    if (body.len < len + TAG)
         return misbehaves(session, "its AES-GCM output is too short", err);
-    KW_TRY(settle_iv(session, gcm, body + len + TAG, body_len - len - TAG, err));
+    KW_TRY(settle_iv(session, gcm, body.data + len + TAG, body.len - len - TAG, err));
     kw_buf_append_byte(out, gcm->params.ulIvLen == IV_SHORT ? FORMAT_SHORT : FORMAT_LONG);
     kw_buf_append(out, gcm->iv, gcm->params.ulIvLen);
-    kw_buf_append(out, body, len + TAG);
+    kw_buf_append(out, body.data, len + TAG);
     return kw_buf_status(out, err);
 }
 
@@ -95,7 +95,7 @@ KW_ERR kw_p11_encrypt(struct kw_p11_session *session, CK_OBJECT_HANDLE key, stru
     if (body_len > room)
         return misbehaves(session, "its AES-GCM output is too long", err);
     body.len = body_len;
-    return put_copy(session, &gcm, body.data, body_len, plaintext->len, out, err);
+    return put_copy(session, &gcm, kw_buf_bytes(&body), plaintext->len, out, err);
 }
 
 static size_t iv_len_of(const struct kw_buf *wrapped)
