@@ -18,8 +18,9 @@ struct kw_vault_tokens {
     char *role_id;
     char *secret_id_file;
     char *approle_mount;
-    pthread_mutex_t lock;
-    /* Under the lock. */
+    pthread_mutex_t lock; /* of taken, held for moments */
+    pthread_cond_t given_back;
+    bool taken;             /* one caller has what follows, and may be asking the server */
     struct kw_secret token; /* terminated; empty: none yet */
     uint64_t number;        /* of the token: each new one has the next */
     int64_t renew_at_ms;    /* 0: never */
@@ -111,6 +112,7 @@ KW_ERR kw_vault_tokens_new(const struct kw_provider_settings *settings,
     if (tokens == NULL)
         return kw_fail_code(err, KW_NO_MEMORY);
     pthread_mutex_init(&tokens->lock, NULL);
+    pthread_cond_init(&tokens->given_back, NULL);
     KW_TRY(read_settings(tokens, settings, err));
     *out = tokens;
     tokens = NULL;
@@ -122,6 +124,7 @@ void kw_vault_tokens_free(struct kw_vault_tokens *tokens)
     if (tokens == NULL)
         return;
     kw_secret_wipe(&tokens->token);
+    pthread_cond_destroy(&tokens->given_back);
     pthread_mutex_destroy(&tokens->lock);
     free(tokens->file);
     free(tokens->role_id);
@@ -140,7 +143,7 @@ static void set_times(struct kw_vault_tokens *tokens, const struct kw_vault_leas
         ms > 0 && (lease->renewable || tokens->role_id != NULL) ? now + ms / 2 : 0;
 }
 
-/* ---- All below: under the lock ---- */
+/* ---- By the one caller who has taken it ---- */
 
 static KW_ERR log_in(struct kw_vault_tokens *tokens, const struct kw_vault_site *site,
                      int64_t deadline_ms, struct kw_error *err)
@@ -241,9 +244,9 @@ static KW_ERR get(struct kw_vault_tokens *tokens, const struct kw_vault_site *si
     return kw_secret_copy(out, tokens->token.data, tokens->token.len, err);
 }
 
-/* ---- With the lock to be had ---- */
+/* ---- One caller at a time ---- */
 
-static KW_ERR take_lock(struct kw_vault_tokens *tokens, int64_t deadline_ms, struct kw_error *err)
+static KW_ERR take(struct kw_vault_tokens *tokens, int64_t deadline_ms, struct kw_error *err)
 {
     struct timespec until;
     int64_t left_ms = deadline_ms - kw_clock_ms();
@@ -253,19 +256,33 @@ static KW_ERR take_lock(struct kw_vault_tokens *tokens, int64_t deadline_ms, str
     int64_t ns = until.tv_nsec + left_ms % 1000 * 1000000;
     until.tv_sec += (time_t)(left_ms / 1000 + ns / 1000000000);
     until.tv_nsec = (long)(ns % 1000000000);
-    if (pthread_mutex_clocklock(&tokens->lock, CLOCK_MONOTONIC, &until) != 0)
-        return kw_fail(err, KW_TIMEOUT, "no token could be had in time");
-    return KW_OK;
+    int failed = 0;
+    pthread_mutex_lock(&tokens->lock);
+    while (tokens->taken && failed == 0)
+        failed =
+            pthread_cond_clockwait(&tokens->given_back, &tokens->lock, CLOCK_MONOTONIC, &until);
+    bool got = !tokens->taken;
+    tokens->taken = true;
+    pthread_mutex_unlock(&tokens->lock);
+    return got ? KW_OK : kw_fail(err, KW_TIMEOUT, "no token could be had in time");
+}
+
+static void give_back(struct kw_vault_tokens *tokens)
+{
+    pthread_mutex_lock(&tokens->lock);
+    tokens->taken = false;
+    pthread_cond_signal(&tokens->given_back);
+    pthread_mutex_unlock(&tokens->lock);
 }
 
 KW_ERR kw_vault_tokens_get(struct kw_vault_tokens *tokens, const struct kw_vault_site *site,
                            int64_t deadline_ms, struct kw_secret *out, uint64_t *number,
                            struct kw_error *err)
 {
-    KW_TRY(take_lock(tokens, deadline_ms, err));
+    KW_TRY(take(tokens, deadline_ms, err));
     kw_code code = get(tokens, site, deadline_ms, out, err);
     *number = tokens->number;
-    pthread_mutex_unlock(&tokens->lock);
+    give_back(tokens);
     return code;
 }
 
@@ -273,13 +290,13 @@ bool kw_vault_tokens_refused(struct kw_vault_tokens *tokens, const struct kw_vau
                              int64_t deadline_ms, uint64_t number)
 {
     KW_AUTO(kw_secret) before = KW_SECRET_INIT;
-    if (take_lock(tokens, deadline_ms, NULL) != KW_OK)
+    if (take(tokens, deadline_ms, NULL) != KW_OK)
         return false;
     bool other = tokens->number != number;
     if (!other && (tokens->file != NULL || tokens->role_id != NULL) &&
         kw_secret_copy(&before, tokens->token.data, tokens->token.len, NULL) == KW_OK)
         other = obtain(tokens, site, deadline_ms, NULL) == KW_OK &&
                 !kw_secret_equal(&before, &tokens->token);
-    pthread_mutex_unlock(&tokens->lock);
+    give_back(tokens);
     return other;
 }
