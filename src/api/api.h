@@ -35,7 +35,7 @@ struct kw_api_certificate {
     uint32_t days;    /* 0: the default */
 };
 struct kw_api_pki {
-    KW_ERR (*issue)
+    KW_ERR(*issue)
     (void *arg, const struct kw_api_certificate *wanted, struct kw_buf *cert_pem,
      struct kw_secret *key_pem, struct kw_error *err);
     KW_ERR (*list)(void *arg, struct kw_buf *json_array, struct kw_error *err);

@@ -77,7 +77,8 @@ void *kw_ledger_publish_thread(void *arg)
     pthread_mutex_lock(&ledger->lock);
     for (;;) {
         if (!ledger->closing)
-            make_spare(ledger); /* gives up the lock: whatever is asked for meanwhile is seen below */
+            make_spare(
+                ledger); /* gives up the lock: whatever is asked for meanwhile is seen below */
         if (ledger->closing && ledger->commit_ended)
             break;
         int64_t wait = due_in(ledger, last_ms);

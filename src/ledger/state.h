@@ -46,7 +46,7 @@ struct kw_ledger {
     /* all below under lock */
     struct kw_ledger_queue queued;
     struct kw_ledger_queue inflight; /* being written */
-    bool due;     /* what is queued is to be written: more was not said, or a kick has come */
+    bool due; /* what is queued is to be written: more was not said, or a kick has come */
     bool copying;
     size_t pending; /* bytes of both */
     uint64_t size;

@@ -26,13 +26,13 @@ enum change_kind { CHANGE_WRITE, CHANGE_CREATE, CHANGE_RENAME, CHANGE_UNLINK, CH
 struct change {
     enum change_kind kind;
     char *path;
-    char *other;     /* rename: from; write: where the file has been renamed to */
+    char *other;  /* rename: from; write: where the file has been renamed to */
     char *backup; /* a hard link to what was replaced or removed; NULL if there was nothing */
     off_t at;     /* write */
     off_t size;   /* of the file before */
     size_t len;
-    uint8_t *old;    /* what stood there, as far as the file reached */
-    ino_t inode;     /* of the file, which may have been renamed since */
+    uint8_t *old; /* what stood there, as far as the file reached */
+    ino_t inode;  /* of the file, which may have been renamed since */
 };
 
 enum { CHANGES_MAX = 4096 };

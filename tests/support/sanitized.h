@@ -14,7 +14,8 @@
 #define KW_SANITIZED 0
 #endif
 
-/* KW_SANITIZED_THREADS: 1 with the thread sanitizer, under which a forked child may have no threads. */
+/* KW_SANITIZED_THREADS: 1 with the thread sanitizer, under which a forked child may have no
+ * threads. */
 #if defined(__SANITIZE_THREAD__)
 #define KW_SANITIZED_THREADS 1
 #elif defined(__has_feature)
