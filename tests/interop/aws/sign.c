@@ -19,7 +19,7 @@ static struct kw_bytes decoded(char *word)
 static KW_ERR sign(char **words, size_t count, struct kw_buf *out, struct kw_error *err)
 {
     struct kw_sigv4_header headers[KW_SIGV4_HEADERS_MAX];
-    struct kw_bytes fields[9];
+    struct kw_bytes fields[9] = {{0}};
     KW_AUTO(kw_secret) secret = KW_SECRET_INIT;
     for (size_t i = 1; i < count; i++)
         if (i < 9)

@@ -22,6 +22,9 @@
     "\"ENCRYPT_DECRYPT\"}}"
 #define REFUSAL(type) "{\"__type\":\"" type "\",\"message\":\"x\"}"
 
+static const char seal[] =
+    "{\"KeyId\":\"" ARN "\",\"Plaintext\":\"c2VjcmV0IGtleSBvZiBhIHRlbmFudA==\","
+    "\"EncryptionContext\":{\"tenant\":\"acme\"}}";
 static const struct kw_provider_pair pairs[] = {{"tenant", "acme"}};
 static struct kw_error err;
 
@@ -77,9 +80,7 @@ static void a_round_trip_is_two_signed_requests(void **state)
     static const struct aws_turn turns[] = {
         {{"POST / HTTP/1.1\r\n", "X-Amz-Target: TrentService.Encrypt\r\n",
           "Content-Type: application/x-amz-json-1.1\r\n",
-          "SignedHeaders=content-type;host;x-amz-date;x-amz-target, Signature=",
-          "{\"KeyId\":\"" ARN "\",\"Plaintext\":\"c2VjcmV0IGtleSBvZiBhIHRlbmFudA==\","
-          "\"EncryptionContext\":{\"tenant\":\"acme\"}}"},
+          "SignedHeaders=content-type;host;x-amz-date;x-amz-target, Signature=", seal},
          200,
          NULL,
          COPY,
