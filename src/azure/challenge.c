@@ -126,6 +126,8 @@ static bool lies_within(struct kw_bytes host, struct kw_bytes domain)
 static void read_tenant(struct kw_bytes authorization, struct kw_azure_challenge *out)
 {
     struct kw_bytes host = host_of(authorization);
+    if (authorization.data == NULL)
+        return;
     const uint8_t *end = authorization.data + authorization.len;
     const uint8_t *at = host.len > 0 ? host.data + host.len : end;
     at = memchr(at, '/', (size_t)(end - at));
@@ -156,7 +158,7 @@ KW_ERR kw_azure_challenge_read(struct kw_bytes value, const char *vault,
             (int)(scope.len < 100 ? scope.len : 100),
             scope.data != NULL ? (const char *)scope.data : "");
     size_t len = scope.len;
-    while (found.scope.len == 0 && scope.data[len - 1] == '/')
+    while (found.scope.len == 0 && scope.data != NULL && len > 0 && scope.data[len - 1] == '/')
         len--;
     const char *all = found.scope.len > 0 ? "" : "/.default";
     if (len + strlen(all) >= sizeof challenge.scope)

@@ -153,7 +153,7 @@ static KW_ERR log_in(struct kw_vault_tokens *tokens, const struct kw_vault_site 
     KW_AUTO(kw_buf) body = KW_BUF_SECRET;
     KW_AUTO(kw_buf) path = KW_BUF_INIT;
     KW_AUTO(kw_web_response) response = KW_WEB_RESPONSE_INIT;
-    struct kw_vault_lease lease;
+    struct kw_vault_lease lease = {0};
     if (kw_clock_ms() < tokens->next_login_ms)
         return kw_fail(err, KW_FORBIDDEN, "the log-in with role_id was refused a moment ago");
     tokens->next_login_ms = kw_clock_ms() + LOGIN_MS;
@@ -217,7 +217,7 @@ static KW_ERR obtain(struct kw_vault_tokens *tokens, const struct kw_vault_site 
 static void prolong(struct kw_vault_tokens *tokens, const struct kw_vault_site *site,
                     int64_t deadline_ms)
 {
-    struct kw_vault_lease lease;
+    struct kw_vault_lease lease = {0};
     bool first = !tokens->looked_up;
     tokens->looked_up = true;
     kw_code code = ask_self(tokens, site, !first, deadline_ms, &lease);

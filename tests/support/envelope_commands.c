@@ -84,7 +84,7 @@ static kw_code derive(const struct kw_command *c)
     static const char *const names[] = {"wrap", "commitment", "sign"};
     const char *name = kw_command_str(c->json, "purpose");
     enum kw_purpose purpose = KW_PURPOSE_WRAP;
-    while (strcmp(names[purpose], name) != 0)
+    while (purpose < KW_PURPOSE_SIGN && strcmp(names[purpose], name) != 0)
         purpose++;
     KW_AUTO(kw_secret) tenant_key = KW_SECRET_INIT;
     KW_AUTO(kw_secret) derived = KW_SECRET_INIT;

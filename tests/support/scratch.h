@@ -33,6 +33,8 @@ static inline int kw_scratch_remove_one(const char *path, const struct stat *st,
 
 static inline int kw_scratch_remove(void **state)
 {
+    if (*state == NULL)
+        return -1;
     int result = nftw(*state, kw_scratch_remove_one, 16, FTW_DEPTH | FTW_PHYS);
     free(*state);
     return result;

@@ -61,8 +61,8 @@ static void names(void **state)
                                       "a+b",
                                       "a\nb",
                                       "a\tb",
-                                      "a\xc2\xa0"
-                                      "b",
+                                      ("a\xc2\xa0"
+                                       "b"),
                                       "a\xe3\x80\x80",
                                       "\xff",
                                       "a\x7f"};
