@@ -126,10 +126,10 @@ static bool lies_within(struct kw_bytes host, struct kw_bytes domain)
 static void read_tenant(struct kw_bytes authorization, struct kw_azure_challenge *out)
 {
     struct kw_bytes host = host_of(authorization);
-    if (authorization.data == NULL)
+    if (host.len == 0)
         return;
     const uint8_t *end = authorization.data + authorization.len;
-    const uint8_t *at = host.len > 0 ? host.data + host.len : end;
+    const uint8_t *at = host.data + host.len;
     at = memchr(at, '/', (size_t)(end - at));
     if (at == NULL)
         return;

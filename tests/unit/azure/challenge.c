@@ -88,8 +88,7 @@ static void malformed_ones(void **state)
         "Bearer resource=\"https://vault.azure.net\",",
         "Bearer resource=\"https://vault.\\\"azure.net\"",
         "Bearer =\"https://vault.azure.net\"",
-        "Bearer a=1,b=1,c=1,d=1,e=1,f=1,g=1,h=1,i=1,j=1,k=1,l=1,m=1,n=1,o=1,p=1,"
-        "resource=\"https://vault.azure.net\"",
+        "Bearer a=1,b=1,c=1,d=1,e=1,f=1,g=1,h=1,i=1,j=1,k=1,l=1,m=1,n=1,o=1,p=1,q=1",
     };
     KW_UNUSED(state);
     for (size_t i = 0; i < KW_COUNT(values); i++) {
