@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -195,6 +196,8 @@ static void *accept_all(void *arg)
     while ((fd = accept4(server->listener, NULL, NULL, SOCK_CLOEXEC)) >= 0) {
         struct connection *c = calloc(1, sizeof *c);
         pthread_t thread;
+        int on = 1;
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
         c->server = server;
         c->fd = fd;
         atomic_fetch_add(&server->connections, 1);
