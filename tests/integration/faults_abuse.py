@@ -6,6 +6,7 @@ usage: faults_abuse.py PATH-OF-KEYWARD
 from keyward import *
 
 PROMPT = 30  # seconds; the limits are set to fractions of one
+FORMATS = range(1, 7)  # the first byte of what holds a wrapped data key
 
 
 class Abuse(Case):
@@ -207,7 +208,10 @@ class Abuse(Case):
         raw = base64.b64decode(self.wrapped)
         bad = [raw[:n] for n in range(len(raw))] + [raw + b"\0"]
         bad += [raw[:n] + bytes([raw[n] ^ (1 << chance.randrange(8))]) + raw[n + 1:]
-                for n in range(len(raw))]
+                for n in range(1, len(raw))]
+        # The first byte says whose key it is, an envelope's or a record's; what is sealed under the
+        # key is bound to it, the wrapped key is not (docs/spec/envelope.md).
+        bad += [bytes([first]) + raw[1:] for first in range(256) if first not in FORMATS]
         for wrapped in bad:
             answer = self.good.unwrap(base64.b64encode(wrapped).decode())
             self.assertIn(answer.status, (400, 403, 404, 422), wrapped)

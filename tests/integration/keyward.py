@@ -202,6 +202,14 @@ class Server:
         self.process.send_signal(number)
         return self.process.wait(WAIT)
 
+    def pause(self):
+        """SIGSTOP, and until it has stopped: a thread that runs on for a moment could still answer."""
+        self.process.send_signal(signal.SIGSTOP)
+        os.waitpid(self.process.pid, os.WUNTRACED)
+
+    def resume(self):
+        self.process.send_signal(signal.SIGCONT)
+
     def kill(self):
         self.close_clients()
         if self.process.poll() is None:

@@ -3,7 +3,6 @@ is driven by provider_shell (second argument), as an authority would drive it.""
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -142,11 +141,11 @@ class Trouble(PeerCase):
     def test_stops_and_comes_back(self):
         shell = self.shell()
         copy = self.says(shell, WRAP, "ok")
-        os.kill(self.other.process.pid, signal.SIGSTOP)
+        self.other.pause()
         began = time.monotonic()
         self.says(shell, unwrap(copy).replace(" 5000 ", " 300 "), "timeout")
         print(f"a server that hangs: {(time.monotonic() - began) * 1000:.0f} ms with a deadline of 300", flush=True)
-        os.kill(self.other.process.pid, signal.SIGCONT)
+        self.other.resume()
         self.says(shell, unwrap(copy), "ok")
         port = self.other.port
         self.other.kill()
