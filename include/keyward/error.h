@@ -64,6 +64,11 @@ extern "C" {
     X(309, NOT_THIS_TENANT, "not_this_tenant", DENIED, 0, "sealed for another tenant or region")   \
     X(310, USAGE_EXHAUSTED, "usage_exhausted", DENIED, 0, "the version has reached its use limit") \
     X(311, WRONG_CLASS, "wrong_class", DENIED, 0, "sealed under another data class")               \
+    X(312, HSM_REQUIRED, "hsm_required", DENIED, 0, "this data class needs keys kept in hardware") \
+    X(313, CUSTOMER_REFUSED, "customer_key_refused", DENIED, 0,                                    \
+      "the customer's own key management refuses: see there")                                      \
+    X(314, MATERIAL_EXPIRED, "material_expired", DENIED, 0,                                        \
+      "the imported key material has ended: import it again")                                      \
     X(400, NOT_FOUND, "not_found", MISSING, 0, "nothing is here")                                  \
     X(401, TENANT_NOT_FOUND, "tenant_not_found", MISSING, 0, "no such tenant")                     \
     X(402, KEY_NOT_FOUND, "key_not_found", MISSING, 0, "no such tenant key")                       \
@@ -97,6 +102,8 @@ extern "C" {
     X(807, DISK_FULL, "disk_full", UNAVAILABLE, 507, "the disk is full")                           \
     X(808, IO, "io_error", UNAVAILABLE, 0, "reading or writing failed")                            \
     X(809, AGAIN, "again", UNAVAILABLE, 0, "it would have to wait")                                \
+    X(810, CUSTOMER_UNAVAILABLE, "customer_unavailable", UNAVAILABLE, 0,                           \
+      "the customer's own key management does not answer")                                         \
     X(900, INTERNAL, "internal", INTERNAL, 0, "an error of Keyward itself")                        \
     X(901, NO_MEMORY, "no_memory", INTERNAL, 0, "out of memory")                                   \
     X(902, NO_SECURE_MEMORY, "no_secure_memory", INTERNAL, 0, "memory for secrets cannot be had")  \

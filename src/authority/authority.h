@@ -20,35 +20,49 @@
 #include "keyring/keyring.h"
 #include "ledger/event.h"
 #include "ledger/ledger.h"
-#include "provider/provider.h"
+#include "router/router.h"
 #include "store/store.h"
 
 struct kw_authority;
 
-enum { KW_REGION_PROVIDERS_MAX = 8, KW_REGIONS_MAX = 32, KW_CLASSES_MAX = 64 };
+enum { KW_REGIONS_MAX = 32, KW_CLASSES_MAX = 64 };
 
-/* A jurisdiction: the providers that may hold its keys, in order of preference, and the root key of
- * each. A tenant key of the region is never wrapped or unwrapped anywhere else. */
-struct kw_region {
-    char name[KW_REGION_MAX + 1];
-    struct {
-        struct kw_provider *provider; /* borrowed, outlives the authority */
-        const char *key;              /* borrowed */
-    } providers[KW_REGION_PROVIDERS_MAX];
-    size_t provider_count;
-    size_t copies_min; /* a new version needs this many copies; 0: 1 */
+/* How strictly a data class is protected. */
+struct kw_class_rules {
+    const char *name;
+    struct kw_keyring_age age; /* of an unwrapped tenant key that serves it; 0: the keyring's own */
+    bool hsm;                  /* only under keys all of whose copies are kept in hardware */
+    uint32_t
+        held_batch; /* data keys of one request that share a call of the customer's KMS; 0: 1 */
+    int64_t held_keep_ms; /* how long what that call gave may be kept for reading; 0: not at all */
+};
+
+struct kw_authority_budget {
+    uint64_t month_nano;        /* all providers, all tenants; 0: no limit */
+    uint64_t tenant_month_nano; /* of each tenant; 0: no limit */
+    unsigned thresholds[8];     /* per cent of them at which an event is raised; ends with 0 */
 };
 
 struct kw_authority_options {
-    struct kw_store *store;          /* borrowed */
-    struct kw_ledger *ledger;        /* borrowed */
-    const struct kw_region *regions; /* copied */
+    struct kw_store *store;     /* borrowed */
+    struct kw_ledger *ledger;   /* borrowed */
+    struct kw_router *router;   /* borrowed: its regions and their providers. Its used() must be
+                                   kw_authority_provider_used, with the authority's meter */
+    struct kw_meter *meter;     /* borrowed; what provider calls cost (authority/cost.h) */
+    const char *const *regions; /* copied; each one of the router's */
     size_t region_count;
-    const char *const *classes; /* copied; besides default, pii, financial, health, secret */
+    const struct kw_class_rules *classes; /* copied; besides default, pii, financial, health,
+                                             secret, whose rules they may also set */
     size_t class_count;
     size_t keyring_bytes;
-    int64_t keyring_ttl_ms;
-    int64_t keyring_hard_ttl_ms;
+    struct kw_keyring_age age; /* of classes that set none */
+    /* Of keys under a customer's own KMS: so soon is a revocation over there obeyed; hard is for a
+     * KMS that does not answer. 0: 1 s and 30 s. */
+    struct kw_keyring_age attached_age;
+    unsigned calls_target; /* provider calls a second above which the keyring keeps keys longer; 0:
+                              100 */
+    unsigned refresh_threads; /* load keys ahead of time and side by side; 0: none */
+    struct kw_authority_budget budget;
     uint32_t window_days; /* of a destruction, where the caller names none; 0: 7 */
     uint64_t wraps_limit; /* of a version; 0: the suite's (SP 800-38D) */
     uint32_t tenant_rate; /* data keys a second under one tenant key; 0: no limit */
@@ -210,6 +224,10 @@ KW_ERR kw_authority_token_check(struct kw_authority *authority, struct kw_bytes 
 struct kw_store *kw_authority_store(struct kw_authority *authority); /* for lists */
 struct kw_ledger *kw_authority_ledger(struct kw_authority *authority);
 struct kw_keyring_stats kw_authority_keyring_stats(struct kw_authority *authority);
+/* For so long every use of a tenant's keys (NULL: of all) is validated by a provider, which costs a
+ * call each; 0 ends it. At most a day. The answer to an anomaly. */
+KW_ERR kw_authority_cache_strict(struct kw_authority *authority, const struct kw_caller *caller,
+                                 const char *tenant, int64_t for_ms, struct kw_error *err);
 /* Drops every unwrapped key from memory. */
 KW_ERR kw_authority_flush(struct kw_authority *authority, const struct kw_caller *caller,
                           struct kw_error *err);
@@ -219,9 +237,10 @@ KW_ERR kw_authority_class_check(const struct kw_authority *authority, const char
                                 struct kw_error *err);
 size_t kw_authority_class_count(const struct kw_authority *authority);
 const char *kw_authority_class_at(const struct kw_authority *authority, size_t i);
-const struct kw_region *kw_authority_region(const struct kw_authority *authority, const char *name);
+bool kw_authority_region(const struct kw_authority *authority, const char *name);
 size_t kw_authority_region_count(const struct kw_authority *authority);
-const struct kw_region *kw_authority_region_at(const struct kw_authority *authority, size_t i);
+const char *kw_authority_region_at(const struct kw_authority *authority, size_t i);
+struct kw_router *kw_authority_router(struct kw_authority *authority);
 
 /* Records an event of a layer above (a certificate issued, a refused log-in) and waits for it. */
 KW_ERR kw_authority_record(struct kw_authority *authority, const struct kw_event *event,
@@ -236,6 +255,9 @@ struct kw_authority_stats {
     uint64_t generated, unwrapped, rewrapped, refused; /* items */
     uint64_t signed_messages;
     uint64_t destroyed_keys, rotated_keys;
+    uint64_t repaired_copies; /* made up for later */
+    uint64_t lacking_copies;  /* of the last count: versions without a copy that they should have */
+    uint64_t budget_events;
     uint64_t tick_failures;
     kw_code last_tick; /* KW_OK, or why the last round failed */
 };

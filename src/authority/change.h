@@ -1,7 +1,9 @@
 /* A change of what the authority holds, done in the one safe order:
  *
  *   1. the caller's right and scope are checked;
- *   2. apply() reads and writes the store, inside a transaction;
+ *   2. prepare() asks providers, outside any transaction, so that a slow one holds up nobody else;
+ *      apply() reads and writes the store, inside a transaction. If apply() finds that what was
+ *      prepared for is not so any more it says KW_AGAIN, and both are done again;
  *   3. the ledger entry is written and durable;
  *   4. the transaction is committed;
  *   5. the keys concerned leave the keyring, so that what is held of them is dead;
@@ -23,6 +25,9 @@ struct kw_change {
     enum kw_right right;
     const char *tenant; /* NULL: not about a tenant */
     const char *region;
+    /* May be NULL. Called before apply, again before each further try: it begins by throwing away
+     * what an earlier try prepared. */
+    KW_ERR (*prepare)(struct kw_change *change, struct kw_error *err);
     /* NULL: the store has no part in it; it is recorded and no more. */
     KW_ERR (*apply)(struct kw_change *change, struct kw_error *err);
     void *arg; /* apply's own */

@@ -82,12 +82,45 @@ const struct kw_data_class *kw_class_by_name(const struct kw_authority *authorit
 KW_ERR kw_classes_init(struct kw_authority *authority, const char *const *names, size_t count,
                        struct kw_error *err);
 
-/* version.c: a fresh version's rows, wrapped by the region's providers, written inside the
- * transaction; and the keyring's loader. */
-KW_ERR kw_version_make(struct kw_authority *authority, const struct kw_key_row *key,
-                       uint32_t version, struct kw_error *err);
+/* version.c: a version that is not in the store yet: its row and its wrapped copies. */
+struct kw_fresh_version {
+    struct kw_version_row row;
+    struct kw_copy_row *copies;
+    size_t copy_count;
+};
+void kw_fresh_version_wipe(struct kw_fresh_version *fresh);
+KW_CLEANUP_WIPE(kw_fresh_version)
+
+/* Makes it (material NULL: 32 random bytes) and has it wrapped as the key's custody wants: by the
+ * region's routes, or by the customer's provider. Calls providers: never inside a transaction. */
+KW_ERR kw_version_prepare(struct kw_authority *authority, const struct kw_key_row *key,
+                          uint32_t version, const struct kw_secret *material,
+                          struct kw_fresh_version *out, struct kw_error *err);
+/* Writes it, inside the transaction. */
+KW_ERR kw_version_put(struct kw_authority *authority, const struct kw_fresh_version *fresh,
+                      struct kw_error *err);
+/* Wraps the version's key anew as key's custody wants; skip (may be NULL) names providers that have
+ * a copy. The copies are added to *out. */
+KW_ERR kw_version_wrap(struct kw_authority *authority, const struct kw_key_row *key,
+                       uint32_t version, const struct kw_secret *material,
+                       bool (*skip)(void *arg, const char *provider), void *arg,
+                       struct kw_fresh_version *out, struct kw_error *err);
+/* Unwraps a version by any of its copies, and holds it against the pinned commitment. No gates. */
+KW_ERR kw_version_open(struct kw_authority *authority, const struct kw_key_row *key,
+                       const struct kw_version_row *version, struct kw_secret *out,
+                       struct kw_error *err);
+/* The commitment of 32 bytes of material for this key. */
+KW_ERR kw_version_commitment(const struct kw_key_row *key, const struct kw_secret *material,
+                             uint8_t out[32], struct kw_error *err);
+/* The keyring's loader. */
 KW_ERR kw_version_load(void *arg, struct kw_keyring_facts *facts, struct kw_secret *key,
                        struct kw_error *err);
+
+/* side.c: a failure of the customer's provider, under the name that says whose side it is. */
+kw_code kw_side_of(const struct kw_key_row *key, kw_code code, struct kw_error *err);
+
+/* repair.c: a few copies that are missing, for the scheduler. */
+KW_ERR kw_copies_repair(struct kw_authority *authority, struct kw_error *err);
 
 /* usage.c */
 void kw_usage_add(void *arg, const struct kw_keyring_facts *facts, uint64_t wraps,

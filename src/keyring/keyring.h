@@ -10,7 +10,15 @@
  * a key or a failure, to anybody.
  *
  * A miss is loaded by one caller while others wait for its answer (single flight). Least recently
- * used entries leave when the bytes are used up. Thread-safe. */
+ * used entries leave when the bytes are used up.
+ *
+ * How long an entry serves (its time to live) is decided at each use: what the use allows (its data
+ * class: ttl, and a hard maximum), capped by what the loader allows (the custody of the key),
+ * stretched from ttl towards the hard maximum by the pressure on the region (load, a provider in
+ * trouble), and nothing at all while the key, or the ring, is strict: then every use is a load. An
+ * entry that is used past half its time is asked for anew in the background, so that nobody waits.
+ * A load that is refused for good drops the key with that refusal; one that fails for now leaves
+ * the old entry in use until the hard maximum. Thread-safe. */
 #ifndef KW_KEYRING_KEYRING_H
 #define KW_KEYRING_KEYRING_H
 
@@ -36,16 +44,25 @@ struct kw_keyring_facts {
     uint8_t version_state; /* enum kw_key_state */
     uint64_t epoch;
     uint64_t wraps_before; /* the store's counter when loaded */
+    int64_t ttl_max_ms;    /* its custody's limits on how long it may serve; 0: none of their own */
+    int64_t hard_ttl_max_ms;
+    bool hardware; /* every copy is under a root key that does not leave hardware */
+    bool held;     /* HYOK: its time is the use's held_ms, neither stretched nor outlived */
+};
+
+/* How long an entry may serve this use. */
+struct kw_keyring_age {
+    int64_t ttl_ms;
+    int64_t hard_ttl_ms; /* under full pressure, and while loading anew fails for now */
+    int64_t held_ms;     /* of a held key's entry, instead of both; 0: it serves its loader alone */
 };
 
 struct kw_keyring_entry; /* see the accessors below */
 struct kw_keyring;
 
 struct kw_keyring_options {
-    size_t bytes_max;    /* of entries and their secrets; 0: 64 MiB */
-    int64_t ttl_ms;      /* an entry older than this is loaded anew; 0: 300 s */
-    int64_t hard_ttl_ms; /* if loading anew fails retryably, the old one serves until this age;
-                            0: the same as ttl_ms */
+    size_t bytes_max;          /* of entries and their secrets; 0: 64 MiB */
+    struct kw_keyring_age age; /* of uses that name none; 0: 300 s, and hard the same as ttl */
     /* Reads facts and key (32 bytes, allocated by it) of reference/version. Called without locks,
      * one call at a time for each version. */
     KW_ERR(*load)
@@ -53,6 +70,9 @@ struct kw_keyring_options {
     /* Told how often an entry was used since it was last told; from kw_keyring_collect and when an
      * entry leaves. No locks of the ring are held. */
     void (*used)(void *arg, const struct kw_keyring_facts *facts, uint64_t wraps, uint64_t unwraps);
+    /* May be NULL. An entry in use is past half of its time: have kw_keyring_refresh called by
+     * another thread. Called without locks, once for each age of an entry; must not block. */
+    void (*stale)(void *arg, uint64_t reference, uint32_t version);
     void *arg;
 };
 
@@ -61,13 +81,35 @@ KW_ERR kw_keyring_new(const struct kw_keyring_options *options, struct kw_keyrin
 void kw_keyring_free(struct kw_keyring *ring); /* no entry may be held any more */
 KW_CLEANUP_FREE(kw_keyring)
 
-/* The entry if it is resident and fresh, held for the caller; else NULL. Never blocks on a load. */
+/* The entry if it is resident and fresh for this use, held for the caller; else NULL. Never blocks
+ * on a load. age NULL: the ring's own. */
 struct kw_keyring_entry *kw_keyring_find(struct kw_keyring *ring, uint64_t reference,
-                                         uint32_t version);
+                                         uint32_t version, const struct kw_keyring_age *age);
 
 /* The entry, loaded if need be; may block as long as the loader does. Errors are the loader's. */
 KW_ERR kw_keyring_get(struct kw_keyring *ring, uint64_t reference, uint32_t version,
-                      struct kw_keyring_entry **out, struct kw_error *err);
+                      const struct kw_keyring_age *age, struct kw_keyring_entry **out,
+                      struct kw_error *err);
+
+/* Loads an entry anew, however fresh it is, if it is resident: what stale() asks for. */
+KW_ERR kw_keyring_refresh(struct kw_keyring *ring, uint64_t reference, uint32_t version,
+                          struct kw_error *err);
+
+/* An entry made by the caller (a held key's batch key), held for it. It is kept for others for
+ * keep_ms only, 0: for nobody; a drop of its key reaches it all the same. Takes over key.
+ * since is kw_keyring_marker()'s of before the key was read: KW_AGAIN if its reference was dropped
+ * after that. */
+uint64_t kw_keyring_marker(struct kw_keyring *ring, uint64_t reference);
+KW_ERR kw_keyring_adopt(struct kw_keyring *ring, const struct kw_keyring_facts *facts,
+                        struct kw_secret *key, int64_t keep_ms, uint64_t since,
+                        struct kw_keyring_entry **out, struct kw_error *err);
+
+/* How hard the region's providers are to reach: 0 (entries live for ttl) to 1000 (for the hard
+ * maximum). */
+void kw_keyring_pressure(struct kw_keyring *ring, const char *region, unsigned per_mille);
+
+/* Until then (kw_clock_ms()) every use of this key (0: of any) is a load of its own; 0 ends it. */
+void kw_keyring_strict(struct kw_keyring *ring, uint64_t reference, int64_t until_ms);
 
 /* Another hold on an entry that is held already; and its end (NULL is left alone). */
 struct kw_keyring_entry *kw_keyring_hold(struct kw_keyring_entry *entry);
@@ -116,6 +158,10 @@ struct kw_keyring_stats {
     uint64_t load_failures;
     uint64_t evictions;
     uint64_t drops;
+    uint64_t refreshes;      /* loads ahead of time */
+    uint64_t outlived;       /* uses of an entry past its ttl, since its load failed for now */
+    unsigned pressure;       /* the highest of the regions', per mille */
+    int64_t strict_until_ms; /* of the whole ring; 0: it is not */
 };
 struct kw_keyring_stats kw_keyring_stats(struct kw_keyring *ring);
 

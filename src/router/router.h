@@ -9,7 +9,13 @@
  * which grows with each further failure; then one call at a time probes it (half-open) until one
  * succeeds. Final answers (wrong context, disabled key) are no failures of the provider.
  *
- * Every call is counted, and priced, by route. Thread-safe; calls block up to their deadline. */
+ * Guests are providers of customers: not among a region's routes, but allowed for the keys of some
+ * tenants there. A call that names a guest goes to it and nowhere else.
+ *
+ * The router is the one place where a provider's failure is tried again: at other routes at once,
+ * and then, while some route still lets calls through, after jittered pauses until the deadline. A
+ * region all of whose breakers are open answers at once. Every call is counted, and priced, by
+ * route, and told to used(). Thread-safe; calls block up to their deadline. */
 #ifndef KW_ROUTER_ROUTER_H
 #define KW_ROUTER_ROUTER_H
 
@@ -17,7 +23,12 @@
 
 struct kw_router;
 
-enum { KW_ROUTES_MAX = 8, KW_ROUTER_REGIONS_MAX = 32, KW_ROUTER_REGION_SIZE = 17 };
+enum {
+    KW_ROUTES_MAX = 8,
+    KW_GUESTS_MAX = 64,
+    KW_ROUTER_REGIONS_MAX = 32,
+    KW_ROUTER_REGION_SIZE = 17
+};
 
 enum kw_preference { KW_PREFER_ORDER, KW_PREFER_LATENCY, KW_PREFER_PRICE };
 
@@ -28,12 +39,34 @@ struct kw_router_route {
     uint64_t price_nano;          /* a call's price, in billionths of the currency unit */
 };
 
+/* A customer's provider. The keys there are named by each call. */
+struct kw_router_guest {
+    struct kw_provider *provider; /* borrowed, outlives the router */
+    const char *tenants;          /* comma-separated: whose keys it may hold; copied */
+    bool hsm;
+    uint64_t price_nano;
+};
+
 struct kw_router_region {
     const char *name; /* copied */
     enum kw_preference preference;
     size_t copies_min; /* a wrap is good with this many copies; 0: 1 */
+    bool hsm;          /* every call is as if it asked for hardware */
     size_t route_count;
     struct kw_router_route routes[KW_ROUTES_MAX];
+    size_t guest_count;
+    const struct kw_router_guest *guests; /* copied */
+};
+
+/* One call of a provider, as it ended. Texts are borrowed for the call of used(). */
+enum kw_router_act { KW_ROUTER_WRAP = 1, KW_ROUTER_UNWRAP, KW_ROUTER_CHECK };
+struct kw_router_use {
+    const char *region, *tenant; /* tenant "": of none */
+    const char *provider, *key;
+    enum kw_router_act act;
+    kw_code code;
+    int64_t us;
+    uint64_t nano;
 };
 
 struct kw_router_options {
@@ -43,9 +76,13 @@ struct kw_router_options {
     int64_t open_ms;           /* first pause; doubled up to open_max_ms; 0: 1,000 */
     int64_t attempt_ms;        /* a provider that has not answered by then has failed; 0: 3,000 */
     int64_t open_max_ms;       /* 0: 30,000 */
+    /* May be NULL: told of every call that left for a provider; any thread, must not block. */
+    void (*used)(void *arg, const struct kw_router_use *use);
+    void *used_arg;
 };
 
-/* KW_BAD_CONFIG: a region twice, a route twice, no route, fewer routes than copies_min. */
+/* KW_BAD_CONFIG: a region twice, a route twice, no route, fewer routes than copies_min, a guest
+ * that is a route, a region for hardware alone with a route that is not. */
 KW_ERR kw_router_new(const struct kw_router_options *options, struct kw_router **out,
                      struct kw_error *err);
 void kw_router_free(struct kw_router *router);
@@ -57,6 +94,10 @@ struct kw_router_call {
     size_t context_count;
     bool hsm;            /* only routes whose keys stay in hardware */
     int64_t deadline_ms; /* kw_clock_ms() */
+    const char *tenant;  /* whose key; NULL: nobody's */
+    const char *guest;   /* the customer's provider that holds it; NULL: the region's own routes.
+                            KW_REGION_WALL unless it is a guest of the region for this tenant */
+    const char *guest_key;
 };
 
 struct kw_router_copy {
@@ -106,7 +147,8 @@ struct kw_route_status {
     enum kw_breaker_state breaker;
     int64_t latency_us; /* moving average of good calls; 0: none yet */
     uint64_t wraps, unwraps, failures;
-    uint64_t spent_nano;
+    uint64_t spent_nano, price_nano;
+    const char *tenants; /* of a guest: for whom; NULL: a route of the region's own */
 };
 
 /* Every route, region by region, in the order of the lists. */
@@ -115,5 +157,18 @@ void kw_router_each(struct kw_router *router,
 
 /* How many routes a region has; 0: no such region. */
 size_t kw_router_routes(const struct kw_router *router, const char *region);
+
+/* Per mille of trouble in a region: 0, every route is well; 1000, all are open or say that there
+ * are too many calls; between, as far as the route that is best now is slower than usual, or none
+ * of the better ones answers. */
+unsigned kw_router_trouble(struct kw_router *router, const char *region);
+
+/* Does a wrap under this root key count as kept in hardware? provider is a route or guest of the
+ * region; false if it is neither. */
+bool kw_router_in_hardware(struct kw_router *router, const char *region, const char *provider);
+
+/* The provider of a route or guest of the region; NULL if it is neither. For checks by hand. */
+struct kw_provider *kw_router_provider(struct kw_router *router, const char *region,
+                                       const char *provider);
 
 #endif

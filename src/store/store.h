@@ -72,6 +72,8 @@ struct kw_key_row {
     int64_t created_ms;
     int64_t destroy_at_ms; /* 0 if no destruction is scheduled */
     uint64_t epoch;
+    char provider[KW_PROVIDER_MAX + 1];         /* attached, held: the customer's own; else "" */
+    char provider_key[KW_PROVIDER_KEY_MAX + 1]; /* the root key there */
 };
 
 struct kw_version_row {
@@ -84,6 +86,8 @@ struct kw_version_row {
     int64_t deactivated_ms;
     uint64_t wraps; /* data keys made under it; may lag by what a crash loses, never ahead */
     uint64_t unwraps;
+    bool imported;      /* the customer's material, not ours */
+    int64_t expires_ms; /* of imported material: its copies are destroyed then; 0: never */
 };
 
 struct kw_copy_row {
@@ -93,6 +97,18 @@ struct kw_copy_row {
     char provider_key[KW_PROVIDER_KEY_MAX + 1];
     uint8_t blob[KW_COPY_MAX];
     size_t blob_len;
+};
+
+/* What was asked of a provider for one tenant key on one day (UTC), and what it cost. provider ""
+ * stands for the keyring: unwraps are then the uses of the key, whether a call was made or not. */
+struct kw_cost_row {
+    int64_t day; /* since 1970-01-01 */
+    char tenant[KW_TENANT_MAX + 1];
+    char region[KW_REGION_MAX + 1];
+    char provider[KW_PROVIDER_MAX + 1];
+    uint64_t wraps, unwraps; /* calls, whatever came of them */
+    uint64_t failures;       /* of them */
+    uint64_t nano;           /* their price, in billionths of the currency unit */
 };
 
 struct kw_token_row {
@@ -147,8 +163,8 @@ KW_ERR kw_store_key_get(struct kw_store *store, const char *tenant, const char *
                         struct kw_key_row *out, struct kw_error *err); /* KW_KEY_NOT_FOUND */
 KW_ERR kw_store_key_by_reference(struct kw_store *store, uint64_t reference, struct kw_key_row *out,
                                  struct kw_error *err);
-/* Sets state, state_before, current_version, destroy_at_ms, epoch, of the key with row's reference.
- */
+/* Sets state, state_before, current_version, destroy_at_ms, epoch, custody, provider and
+ * provider_key, of the key with row's reference. */
 KW_ERR kw_store_key_set(struct kw_store *store, const struct kw_key_row *row, struct kw_error *err);
 
 /* KW_EXISTS, KW_KEY_NOT_FOUND. The others: KW_VERSION_NOT_FOUND. */
@@ -156,7 +172,7 @@ KW_ERR kw_store_version_add(struct kw_store *store, const struct kw_version_row 
                             struct kw_error *err);
 KW_ERR kw_store_version_get(struct kw_store *store, uint64_t reference, uint32_t version,
                             struct kw_version_row *out, struct kw_error *err);
-/* Sets state and deactivated_ms. */
+/* Sets state, deactivated_ms and expires_ms. */
 KW_ERR kw_store_version_set(struct kw_store *store, const struct kw_version_row *row,
                             struct kw_error *err);
 /* Adds to the usage counters. Many versions in one transaction cost one sync. */
@@ -208,6 +224,49 @@ KW_ERR kw_store_tokens(struct kw_store *store,
 KW_ERR kw_store_keys_due(struct kw_store *store, int64_t now_ms, size_t limit,
                          bool (*each)(void *arg, const struct kw_key_row *row), void *arg,
                          struct kw_error *err);
+
+/* Versions of the region's managed and imported keys that are not destroyed, nor their keys, and
+ * that have copies, but none by this provider under this root key: what a repair has to add.
+ * In the order of (reference, version), after the place given (0, 0: from the start). */
+struct kw_store_place {
+    uint64_t reference;
+    uint32_t version;
+};
+struct kw_store_lack {
+    const char *region;
+    const char *provider;
+    const char *provider_key;
+};
+KW_ERR kw_store_versions_lacking(struct kw_store *store, const struct kw_store_lack *lack,
+                                 const struct kw_store_place *after, size_t limit,
+                                 bool (*each)(void *arg, const struct kw_version_row *row),
+                                 void *arg, struct kw_error *err);
+/* Versions whose material has expired by now_ms and that still have copies, oldest first. */
+KW_ERR kw_store_versions_expired(struct kw_store *store, int64_t now_ms, size_t limit,
+                                 bool (*each)(void *arg, const struct kw_version_row *row),
+                                 void *arg, struct kw_error *err);
+/* How many copies each provider has of each region's keys. Reads every copy's key: for reports. */
+struct kw_copy_census {
+    char region[KW_REGION_MAX + 1];
+    char provider[KW_PROVIDER_MAX + 1];
+    uint64_t copies;
+};
+KW_ERR kw_store_copies_census(struct kw_store *store,
+                              bool (*each)(void *arg, const struct kw_copy_census *row), void *arg,
+                              struct kw_error *err);
+
+/* Adds to the row of its day, tenant, region and provider, or makes it. Inside a transaction. */
+KW_ERR kw_store_cost_add(struct kw_store *store, const struct kw_cost_row *added,
+                         struct kw_error *err);
+/* Rows of the days from..to, both included, of one tenant (NULL: all); by day, tenant, region,
+ * provider. */
+struct kw_cost_range {
+    int64_t from, to;
+    const char *tenant;
+};
+KW_ERR kw_store_costs(struct kw_store *store, const struct kw_cost_range *range,
+                      bool (*each)(void *arg, const struct kw_cost_row *row), void *arg,
+                      struct kw_error *err);
 
 struct kw_store_counts {
     uint64_t tenants;
