@@ -48,7 +48,9 @@ static void process_starts(void)
     a->sha256 = EVP_MD_fetch(NULL, "SHA2-256", NULL);
     a->hmac = EVP_MAC_fetch(NULL, "HMAC", NULL);
     a->scrypt = EVP_KDF_fetch(NULL, "SCRYPT", NULL);
-    process.ready = ok && a->sha256 != NULL && a->hmac != NULL && a->scrypt != NULL;
+    a->kwp = EVP_CIPHER_fetch(NULL, "AES-256-WRAP-PAD", NULL);
+    process.ready =
+        ok && a->sha256 != NULL && a->hmac != NULL && a->scrypt != NULL && a->kwp != NULL;
 }
 
 KW_ERR kw_crypto_algorithms(const struct kw_crypto_algorithms **out, struct kw_error *err)
@@ -56,7 +58,8 @@ KW_ERR kw_crypto_algorithms(const struct kw_crypto_algorithms **out, struct kw_e
     pthread_once(&process.once, process_starts);
     if (!process.ready)
         return kw_crypto_fail(err,
-                              "fetching AES-256-GCM, ChaCha20-Poly1305, SHA-256, HMAC, scrypt");
+                              "fetching AES-256-GCM, ChaCha20-Poly1305, SHA-256, HMAC, scrypt, "
+                              "AES-256-WRAP-PAD");
     *out = &process.algorithms;
     return KW_OK;
 }

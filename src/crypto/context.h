@@ -34,6 +34,7 @@ struct kw_crypto_algorithms {
     EVP_MD *sha256;
     EVP_MAC *hmac;
     EVP_KDF *scrypt;
+    EVP_CIPHER *kwp; /* RFC 5649 with AES-256 */
 };
 
 /* Owned by the calling thread. */
