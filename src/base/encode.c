@@ -273,3 +273,14 @@ KW_ERR kw_parse_u64(struct kw_bytes text, uint64_t max, uint64_t *out, struct kw
     *out = value;
     return KW_OK;
 }
+
+const char *kw_nano_text(uint64_t nano, char text[KW_NANO_TEXT_SIZE])
+{
+    const uint64_t unit = 1000000000;
+    size_t len =
+        (size_t)snprintf(text, KW_NANO_TEXT_SIZE, "%llu.%09llu", (unsigned long long)(nano / unit),
+                         (unsigned long long)(nano % unit));
+    while (text[len - 1] == '0' && text[len - 3] != '.')
+        text[--len] = '\0';
+    return text;
+}

@@ -29,4 +29,9 @@ void kw_base64_text(char *out, struct kw_bytes in);
 /* A decimal number and nothing else: no sign, no space, no leading zero. */
 KW_ERR kw_parse_u64(struct kw_bytes text, uint64_t max, uint64_t *out, struct kw_error *err);
 
+/* An amount in billionths as a decimal number, with two to nine places: 3000 -> "0.000003",
+ * 1500000000 -> "1.50". Returns text. */
+enum { KW_NANO_TEXT_SIZE = 24 };
+const char *kw_nano_text(uint64_t nano, char text[KW_NANO_TEXT_SIZE]);
+
 #endif

@@ -257,9 +257,31 @@ static void numbers_at_the_edge(void **state)
     assert_int_equal(out, 7);
 }
 
+static void amounts_of_billionths(void **state)
+{
+    static const struct {
+        uint64_t nano;
+        const char *text;
+    } cases[] = {{0, "0.00"},
+                 {1, "0.000000001"},
+                 {3000, "0.000003"},
+                 {10000000, "0.01"},
+                 {120000000, "0.12"},
+                 {123000000, "0.123"},
+                 {1000000000, "1.00"},
+                 {1500000000, "1.50"},
+                 {100000000000, "100.00"},
+                 {UINT64_MAX, "18446744073.709551615"}};
+    char text[KW_NANO_TEXT_SIZE];
+    KW_UNUSED(state);
+    for (size_t i = 0; i < KW_COUNT(cases); i++)
+        assert_string_equal(kw_nano_text(cases[i].nano, text), cases[i].text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(amounts_of_billionths),
         cmocka_unit_test(known_texts),
         cmocka_unit_test(every_byte_at_every_place_comes_back),
         cmocka_unit_test(decoding_is_strict_exhaustively),
