@@ -93,6 +93,13 @@ static bool is_late(const struct kw_provider_call *call)
     return call->deadline_ms != 0 && kw_clock_ms() >= call->deadline_ms;
 }
 
+/* From here on the provider's own operation runs. */
+static void asks(const struct kw_provider_call *call)
+{
+    if (call->asked != NULL)
+        *call->asked = true;
+}
+
 static kw_code late(const struct kw_provider *provider, struct kw_error *err)
 {
     return kw_fail(err, KW_TIMEOUT, "provider %s did not answer in time", provider->name);
@@ -160,6 +167,7 @@ static KW_ERR wrap_judged(struct kw_provider *provider, const struct kw_provider
 {
     if (is_late(call))
         return late(provider, err);
+    asks(call);
     kw_code code = provider->ops->wrap(provider->state, call, plaintext, wrapped, err);
     KW_TRY(judge(provider, call, code, err));
     if (wrapped->failed)
@@ -195,6 +203,7 @@ static KW_ERR unwrap_judged(struct kw_provider *provider, const struct kw_provid
 {
     if (is_late(call))
         return late(provider, err);
+    asks(call);
     kw_code code = provider->ops->unwrap(provider->state, call, wrapped, plaintext, err);
     KW_TRY(judge(provider, call, code, err));
     if (plaintext->len == 0 || plaintext->len > KW_PROVIDER_PLAINTEXT_MAX)

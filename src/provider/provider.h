@@ -40,6 +40,7 @@ struct kw_provider_call {
     const struct kw_provider_pair *context;
     size_t context_count;
     int64_t deadline_ms; /* kw_clock_ms() by which it must have answered; 0: none */
+    bool *asked; /* out, may be NULL: set once the provider is asked, not refused before that */
 };
 
 /* Wraps plaintext (1..4096 bytes); appends the wrapped copy to out. */

@@ -7,14 +7,21 @@
  *
  * Breaker: after a run of retryable failures a provider is open and asked no more for a while,
  * which grows with each further failure; then one call at a time probes it (half-open) until one
- * succeeds. Final answers (wrong context, disabled key) are no failures of the provider.
+ * succeeds. Final answers (wrong context, disabled key) are no failures of the provider; nor is a
+ * time-out of a caller that came with less than a quarter of an attempt's time. A provider has at
+ * most 64 calls in flight; one more is refused at once (KW_RATE_LIMITED), so that a provider that
+ * hangs does not take every caller.
+ *
+ * By latency: a moving average of good calls, half of which is believed after each half minute in
+ * which the provider was not asked, so that one that was slow once is tried anew.
  *
  * Guests are providers of customers: not among a region's routes, but allowed for the keys of some
  * tenants there. A call that names a guest goes to it and nowhere else.
  *
  * The router is the one place where a provider's failure is tried again: at other routes at once,
- * and then, while some route still lets calls through, after jittered pauses until the deadline. A
- * region all of whose breakers are open answers at once. Every call is counted, and priced, by
+ * and then, if at least one call was made and failed in a way that may pass, after a jittered pause
+ * (20 ms, doubled up to 500 ms) all over, until the deadline. A region all of whose breakers are
+ * open answers at once, and tells when which is tried next. Every call is counted, and priced, by
  * route, and told to used(). Thread-safe; calls block up to their deadline. */
 #ifndef KW_ROUTER_ROUTER_H
 #define KW_ROUTER_ROUTER_H
@@ -92,12 +99,12 @@ struct kw_router_call {
     const char *region;
     const struct kw_provider_pair *context;
     size_t context_count;
-    bool hsm;            /* only routes whose keys stay in hardware */
-    int64_t deadline_ms; /* kw_clock_ms() */
-    const char *tenant;  /* whose key; NULL: nobody's */
-    const char *guest;   /* the customer's provider that holds it; NULL: the region's own routes.
-                            KW_REGION_WALL unless it is a guest of the region for this tenant */
-    const char *guest_key;
+    bool hsm;              /* only routes whose keys stay in hardware */
+    int64_t deadline_ms;   /* kw_clock_ms(); 0: none, and nothing is tried twice */
+    const char *tenant;    /* whose key; NULL: nobody's */
+    const char *guest;     /* the customer's provider that holds it; NULL: the region's own routes.
+                              KW_REGION_WALL unless it is a guest of the region for this tenant */
+    const char *guest_key; /* for wraps; a copy that is unwrapped names its own */
 };
 
 struct kw_router_copy {
@@ -106,8 +113,9 @@ struct kw_router_copy {
     struct kw_bytes blob;
 };
 
-/* Wraps plaintext by every healthy route, and calls keep() for each copy; a failure of keep() ends
- * it. KW_OK if copies_min were made, *made says how many; fewer than the region has routes is
+/* Wraps plaintext by every healthy route, side by side, and calls keep() for each copy, in this
+ * thread; a failure of keep() ends it. Tried once more, only if fewer than copies_min were made.
+ * KW_OK if copies_min were made, *made says how many; fewer than the region has routes is
  * under-replication, to be mended by a later call with skip. skip (may be NULL) tells which
  * providers have a copy already; they count. KW_REGION_WALL: no route fulfils what is required. */
 typedef KW_ERR kw_router_keep(void *arg, const struct kw_router_copy *copy, struct kw_error *err);
@@ -142,7 +150,7 @@ struct kw_route_status {
     char region[KW_ROUTER_REGION_SIZE];
     const char *provider;
     const char *kind;
-    const char *key;
+    const char *key; /* of a guest: "" */
     bool hsm;
     enum kw_breaker_state breaker;
     int64_t latency_us; /* moving average of good calls; 0: none yet */
@@ -151,16 +159,17 @@ struct kw_route_status {
     const char *tenants; /* of a guest: for whom; NULL: a route of the region's own */
 };
 
-/* Every route, region by region, in the order of the lists. */
+/* Every route, region by region, in the order of the lists, then its guests. */
 void kw_router_each(struct kw_router *router,
                     void (*each)(void *arg, const struct kw_route_status *status), void *arg);
 
 /* How many routes a region has; 0: no such region. */
 size_t kw_router_routes(const struct kw_router *router, const char *region);
 
-/* Per mille of trouble in a region: 0, every route is well; 1000, all are open or say that there
- * are too many calls; between, as far as the route that is best now is slower than usual, or none
- * of the better ones answers. */
+/* Per mille of trouble in a region. 1000: every route is open, or has said within five seconds that
+ * there are too many calls. Else the greater of: the share of routes that are so and would be
+ * preferred to the best that is well; and 100 for each time that this one is slower than usual,
+ * from twice on, to 900. 0: all is well, or there is no such region. */
 unsigned kw_router_trouble(struct kw_router *router, const char *region);
 
 /* Does a wrap under this root key count as kept in hardware? provider is a route or guest of the
