@@ -25,6 +25,7 @@ struct kw_api_options {
     size_t queue_max; /* calls waiting for a thread; above it KW_OVERLOADED; 0: 1024 */
     /* May be NULL. Certificates (keyward cert ...): the PKI of the data folder. */
     const struct kw_api_pki *pki;
+    const char *currency; /* of amounts; borrowed. NULL: USD */
 };
 
 /* What the API needs of a certificate authority, offered by home/. KW_NOT_FOUND if there is none.

@@ -24,6 +24,7 @@ struct kw_api {
     struct kw_authority *authority;
     const char *ledger_dir;
     const struct kw_api_pki *pki;
+    const char *currency;
     struct kw_pool *pool; /* NULL: blocking calls run where they are started */
     uint8_t empty_context[32];
     atomic_size_t under_way;
@@ -119,6 +120,18 @@ KW_ERR kw_query_get(const char *query, const char *name, char *out, size_t size,
 /* A number; out is left as it was if it is not there. */
 KW_ERR kw_query_u64(const char *query, const char *name, uint64_t max, uint64_t *out,
                     struct kw_error *err);
+/* true or false; the same. query may be NULL. */
+KW_ERR kw_query_bool(const char *query, const char *name, bool *out, struct kw_error *err);
+
+/* when.c: days are counted from 1970-01-01, in UTC. */
+enum { KW_DAY_SECONDS = 86400, KW_DAY_TEXT_SIZE = 16 };
+/* 2026-11-21. KW_BAD_REQUEST. */
+KW_ERR kw_day_read(const char *text, int64_t *out, struct kw_error *err);
+const char *kw_day_text(int64_t day, char text[KW_DAY_TEXT_SIZE]);
+/* A member that is a time (RFC 3339 in UTC) or a day (its first moment); out is left as it was if
+ * it is not there. KW_BAD_JSON. */
+KW_ERR kw_body_time(const struct kw_json *object, const char *name, int64_t *out_ms,
+                    struct kw_error *err);
 
 /* items.c: fills a batch from a body. */
 KW_ERR kw_items_generate(struct kw_job *job, struct kw_error *err);
@@ -144,6 +157,12 @@ static inline void kw_item_spoil(struct kw_dk_item *item, kw_code code)
 void kw_data_submit(struct kw_job *job, void (*write)(struct kw_job *job));
 /* Writes "receipt". */
 void kw_data_receipt(struct kw_job *job, struct kw_json_writer *w);
+
+/* roots.c: billionths of the currency unit, as a decimal number in a string. */
+void kw_write_amount(struct kw_json_writer *w, const char *name, uint64_t nano);
+
+/* keys.c: the tenant and the region of the address. KW_BAD_NAME. */
+KW_ERR kw_key_names_check(const struct kw_job *job, struct kw_error *err);
 
 /* keyjson.c */
 KW_ERR kw_write_key(struct kw_job *job, struct kw_json_writer *w, const char *name,
@@ -182,6 +201,15 @@ KW_ERR kw_answer_key(struct kw_job *job, const char *tenant, const char *region,
     X(key_enable)                                                                                  \
     X(key_schedule_destroy)                                                                        \
     X(key_cancel_destroy)                                                                          \
+    X(key_import_offer)                                                                            \
+    X(key_import)                                                                                  \
+    X(key_end_material)                                                                            \
+    X(key_attach)                                                                                  \
+    X(key_detach)                                                                                  \
+    X(providers_list)                                                                              \
+    X(provider_check)                                                                              \
+    X(costs)                                                                                       \
+    X(cache_strict)                                                                                \
     X(token_create)                                                                                \
     X(tokens_list)                                                                                 \
     X(token_revoke)                                                                                \

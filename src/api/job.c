@@ -16,6 +16,7 @@ KW_ERR kw_api_new(const struct kw_api_options *options, struct kw_api **out, str
     api->authority = options->authority;
     api->ledger_dir = options->ledger_dir;
     api->pki = options->pki;
+    api->currency = options->currency != NULL ? options->currency : "USD";
     KW_TRY(kw_context_make(&empty, NULL, err));
     memcpy(api->empty_context, empty.digest, sizeof api->empty_context);
     if (options->threads > 0)

@@ -10,8 +10,11 @@ static void write_time(struct kw_json_writer *w, const char *name, int64_t ms)
     kw_json_str(w, name, kw_time_text(ms, text));
 }
 
+/* A key that was held by its customer has a version for each data key: the newest are shown. */
+enum { VERSIONS_SHOWN = 1000 };
+
 struct versions {
-    struct kw_version_row *rows;
+    struct kw_version_row *rows; /* the newest, the oldest of them at count % VERSIONS_SHOWN */
     size_t count, capacity;
     bool out_of_memory;
 };
@@ -19,8 +22,9 @@ struct versions {
 static bool keep_version(void *arg, const struct kw_version_row *row)
 {
     struct versions *versions = arg;
-    if (versions->count == versions->capacity) {
+    if (versions->count == versions->capacity && versions->capacity < VERSIONS_SHOWN) {
         size_t capacity = versions->capacity != 0 ? versions->capacity * 2 : 8;
+        capacity = capacity < VERSIONS_SHOWN ? capacity : VERSIONS_SHOWN;
         struct kw_version_row *grown = realloc(versions->rows, capacity * sizeof *grown);
         if (grown == NULL) {
             versions->out_of_memory = true;
@@ -29,7 +33,7 @@ static bool keep_version(void *arg, const struct kw_version_row *row)
         versions->rows = grown;
         versions->capacity = capacity;
     }
-    versions->rows[versions->count++] = *row;
+    versions->rows[versions->count++ % VERSIONS_SHOWN] = *row;
     return true;
 }
 
@@ -52,6 +56,9 @@ static KW_ERR write_version(struct kw_job *job, struct kw_json_writer *w,
     write_time(w, "created_at", row->created_ms);
     if (row->deactivated_ms != 0)
         write_time(w, "deactivated_at", row->deactivated_ms);
+    kw_json_bool(w, "imported", row->imported);
+    if (row->expires_ms != 0)
+        write_time(w, "expires_at", row->expires_ms);
     kw_json_hex(w, "commitment", kw_bytes(row->commitment, sizeof row->commitment));
     kw_json_base64(w, "sign_public", kw_bytes(row->sign_public, sizeof row->sign_public));
     kw_json_uint(w, "wraps", row->wraps);
@@ -70,12 +77,23 @@ static KW_ERR write_versions(struct kw_job *job, struct kw_json_writer *w, uint6
     kw_code code = kw_store_versions(kw_job_store(job), reference, keep_version, &versions, err);
     if (code == KW_OK && versions.out_of_memory)
         code = kw_fail_code(err, KW_NO_MEMORY);
+    size_t first = versions.count > VERSIONS_SHOWN ? versions.count - VERSIONS_SHOWN : 0;
     kw_json_begin(w, "versions", '[');
-    for (size_t i = 0; i < versions.count && code == KW_OK; i++)
-        code = write_version(job, w, &versions.rows[i], err);
+    for (size_t i = first; i < versions.count && code == KW_OK; i++)
+        code = write_version(job, w, &versions.rows[i % VERSIONS_SHOWN], err);
     kw_json_end(w);
+    if (first > 0)
+        kw_json_uint(w, "versions_left_out", first);
     free(versions.rows);
     return code;
+}
+
+/* A held key's versions are as many as its data keys: the numbers given out are counted. */
+static void write_version_count(struct kw_json_writer *w, const struct kw_key_row *key)
+{
+    kw_json_begin(w, "versions", '{');
+    kw_json_uint(w, "count", key->current_version);
+    kw_json_end(w);
 }
 
 KW_ERR kw_write_key(struct kw_job *job, struct kw_json_writer *w, const char *name,
@@ -91,6 +109,10 @@ KW_ERR kw_write_key(struct kw_job *job, struct kw_json_writer *w, const char *na
     kw_json_hex(w, "reference", kw_bytes(reference, sizeof reference));
     kw_json_str(w, "state", kw_key_state_name(key->state));
     kw_json_str(w, "custody", key->custody);
+    if (key->provider[0] != '\0') {
+        kw_json_str(w, "provider", key->provider);
+        kw_json_str(w, "provider_key", key->provider_key);
+    }
     kw_json_uint(w, "suite", key->suite);
     kw_json_str(w, "suite_name", kw_suite_name(suite));
     kw_json_uint(w, "current_version", key->current_version);
@@ -98,7 +120,10 @@ KW_ERR kw_write_key(struct kw_job *job, struct kw_json_writer *w, const char *na
     if (key->state == KW_KEY_IS_PENDING)
         write_time(w, "destroy_at", key->destroy_at_ms);
     kw_json_uint(w, "epoch", key->epoch);
-    KW_TRY(write_versions(job, w, key->reference, err));
+    if (strcmp(key->custody, "held") == 0)
+        write_version_count(w, key);
+    else
+        KW_TRY(write_versions(job, w, key->reference, err));
     kw_json_end(w);
     return KW_OK;
 }

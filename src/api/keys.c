@@ -9,7 +9,7 @@ typedef KW_ERR (*key_change)(struct kw_authority *authority, const struct kw_cal
 static const char *const plain_names[] = {"justification", NULL};
 static const char *const window_names[] = {"window_days", "justification", NULL};
 
-static KW_ERR check_names(const struct kw_job *job, struct kw_error *err)
+KW_ERR kw_key_names_check(const struct kw_job *job, struct kw_error *err)
 {
     KW_TRY(kw_tenant_name_check(job->params.value[0], err));
     return kw_region_name_check(job->params.value[1], err);
@@ -19,7 +19,7 @@ static KW_ERR change(struct kw_job *job, key_change act, struct kw_error *err)
 {
     const char *tenant = job->params.value[0];
     const char *region = job->params.value[1];
-    KW_TRY(check_names(job, err));
+    KW_TRY(kw_key_names_check(job, err));
     KW_TRY(kw_body_only(job->body.root, plain_names, err));
     KW_TRY(act(job->api->authority, &job->call->caller, tenant, region, err));
     return kw_answer_key(job, tenant, region, err);
@@ -56,7 +56,7 @@ KW_ERR kw_handle_key_schedule_destroy(struct kw_job *job, struct kw_error *err)
     const char *tenant = job->params.value[0];
     const char *region = job->params.value[1];
     uint64_t days = 0;
-    KW_TRY(check_names(job, err));
+    KW_TRY(kw_key_names_check(job, err));
     KW_TRY(kw_body_only(job->body.root, window_names, err));
     KW_TRY(kw_json_get_u64(job->body.root, "window_days", false, UINT16_MAX, &days, err));
     KW_TRY(kw_authority_key_schedule_destroy(job->api->authority, &job->call->caller, tenant,
@@ -66,7 +66,7 @@ KW_ERR kw_handle_key_schedule_destroy(struct kw_job *job, struct kw_error *err)
 
 KW_ERR kw_handle_key_get(struct kw_job *job, struct kw_error *err)
 {
-    KW_TRY(check_names(job, err));
+    KW_TRY(kw_key_names_check(job, err));
     return kw_answer_key(job, job->params.value[0], job->params.value[1], err);
 }
 

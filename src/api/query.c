@@ -90,6 +90,18 @@ KW_ERR kw_query_get(const char *query, const char *name, char *out, size_t size,
     return KW_OK;
 }
 
+KW_ERR kw_query_bool(const char *query, const char *name, bool *out, struct kw_error *err)
+{
+    char text[8] = "";
+    bool found = false;
+    KW_TRY(kw_query_get(query != NULL ? query : "", name, text, sizeof text, &found, err));
+    if (found && strcmp(text, "true") != 0 && strcmp(text, "false") != 0)
+        return kw_fail(err, KW_BAD_REQUEST, "the parameter '%s' must be true or false", name);
+    if (found)
+        *out = text[0] == 't';
+    return KW_OK;
+}
+
 KW_ERR kw_query_u64(const char *query, const char *name, uint64_t max, uint64_t *out,
                     struct kw_error *err)
 {

@@ -1,7 +1,8 @@
-/* /v1/status, /v1/flush, /openapi.json. */
+/* /v1/status, /openapi.json. */
 #include "api/internal.h"
 
-static const char *const flush_names[] = {"justification", NULL};
+#include "authority/cost.h"
+#include "base/clock.h"
 
 static void write_ledger(struct kw_job *job, struct kw_json_writer *w)
 {
@@ -16,11 +17,41 @@ static void write_ledger(struct kw_job *job, struct kw_json_writer *w)
 static void write_keyring(struct kw_job *job, struct kw_json_writer *w)
 {
     struct kw_keyring_stats stats = kw_authority_keyring_stats(job->api->authority);
+    char time[KW_TIME_TEXT_SIZE];
     kw_json_begin(w, "keyring", '{');
     kw_json_uint(w, "entries", stats.entries);
     kw_json_uint(w, "bytes", stats.bytes);
     kw_json_uint(w, "hits", stats.hits);
     kw_json_uint(w, "misses", stats.misses);
+    kw_json_uint(w, "pressure", stats.pressure);
+    if (stats.strict_until_ms > kw_clock_ms())
+        kw_json_str(w, "strict_until",
+                    kw_time_text(kw_clock_wall_ms() + stats.strict_until_ms - kw_clock_ms(), time));
+    kw_json_end(w);
+}
+
+static void write_copies(struct kw_job *job, struct kw_json_writer *w)
+{
+    struct kw_authority_stats stats = kw_authority_stats(job->api->authority);
+    kw_json_begin(w, "copies", '{');
+    kw_json_uint(w, "lacking", stats.lacking_copies);
+    kw_json_uint(w, "repaired", stats.repaired_copies);
+    kw_json_end(w);
+}
+
+/* What all tenants together cost is not for who acts for some. */
+static void write_cost(struct kw_job *job, struct kw_json_writer *w)
+{
+    struct kw_cost_sums sums = kw_authority_cost_sums(job->api->authority);
+    if (!kw_caller_may_touch(&job->call->caller, "*"))
+        return;
+    kw_json_begin(w, "cost", '{');
+    kw_json_str(w, "currency", job->api->currency);
+    kw_write_amount(w, "month_spent", sums.spent_nano);
+    kw_write_amount(w, "month_saved", sums.saved_nano);
+    kw_json_uint(w, "month_calls", sums.calls);
+    if (sums.budget_nano != 0)
+        kw_write_amount(w, "budget", sums.budget_nano);
     kw_json_end(w);
 }
 
@@ -35,17 +66,29 @@ static void write_data_keys(struct kw_job *job, struct kw_json_writer *w)
     kw_json_end(w);
 }
 
+struct listing {
+    struct kw_json_writer *w;
+    const char *region;
+};
+
+/* A customer's provider is not one of the region's. */
+static void write_route(void *arg, const struct kw_route_status *route)
+{
+    const struct listing *listing = arg;
+    if (route->tenants == NULL && strcmp(route->region, listing->region) == 0)
+        kw_json_str(listing->w, NULL, route->provider);
+}
+
 static void write_regions(struct kw_job *job, struct kw_json_writer *w)
 {
-    const struct kw_authority *authority = job->api->authority;
+    struct kw_authority *authority = job->api->authority;
     kw_json_begin(w, "regions", '[');
     for (size_t i = 0; i < kw_authority_region_count(authority); i++) {
-        const struct kw_region *region = kw_authority_region_at(authority, i);
+        struct listing listing = {.w = w, .region = kw_authority_region_at(authority, i)};
         kw_json_begin(w, NULL, '{');
-        kw_json_str(w, "name", region->name);
+        kw_json_str(w, "name", listing.region);
         kw_json_begin(w, "providers", '[');
-        for (size_t j = 0; j < region->provider_count; j++)
-            kw_json_str(w, NULL, kw_provider_name(region->providers[j].provider));
+        kw_router_each(kw_authority_router(authority), write_route, &listing);
         kw_json_end(w);
         kw_json_end(w);
     }
@@ -85,20 +128,10 @@ KW_ERR kw_handle_status(struct kw_job *job, struct kw_error *err)
     write_ledger(job, &w);
     write_keyring(job, &w);
     write_data_keys(job, &w);
+    write_copies(job, &w);
+    write_cost(job, &w);
     write_regions(job, &w);
     write_classes(job, &w);
-    kw_json_end(&w);
-    return KW_OK;
-}
-
-KW_ERR kw_handle_flush(struct kw_job *job, struct kw_error *err)
-{
-    uint64_t entries = kw_authority_keyring_stats(job->api->authority).entries;
-    KW_TRY(kw_body_only(job->body.root, flush_names, err));
-    KW_TRY(kw_authority_flush(job->api->authority, &job->call->caller, err));
-    struct kw_json_writer w = kw_job_writer(job);
-    kw_json_begin(&w, NULL, '{');
-    kw_json_uint(&w, "flushed", entries);
     kw_json_end(&w);
     return KW_OK;
 }
