@@ -133,6 +133,10 @@ static bool type_fits(const struct kw_json *schema, const struct kw_json *value)
         [KW_JSON_NUMBER] = "integer", [KW_JSON_STRING] = "string", [KW_JSON_ARRAY] = "array",
         [KW_JSON_OBJECT] = "object"};
     const struct kw_json *type = kw_json_get(schema, "type");
+    if (type != NULL && value->type == KW_JSON_NUMBER && strcmp(type->text, "number") == 0)
+        return true;
+    if (value->type == KW_JSON_NUMBER && strpbrk(value->text, ".eE") != NULL)
+        return false;
     return type == NULL || strcmp(type->text, names[value->type]) == 0;
 }
 
@@ -262,6 +266,16 @@ static const struct {
     {"GET", "/v1/tenants/acme/keys/eu", NULL, 200},
     {"POST", "/v1/tenants/acme/keys/eu/cancel-destroy", NULL, 200},
     {"GET", "/v1/tenants/acme/keys", NULL, 200},
+    {"POST", "/v1/tenants/acme/keys/us/import-offer", NULL, 201},
+    {"POST", "/v1/tenants/acme/keys/us/import", NULL, 404},
+    {"POST", "/v1/tenants/acme/keys/us/end-material", NULL, 409},
+    {"POST", "/v1/tenants/acme/keys/us/attach", NULL, 403},
+    {"POST", "/v1/tenants/acme/keys/us/detach", NULL, 409},
+    {"GET", "/v1/providers", NULL, 200},
+    {"GET", "/v1/providers?copies=true", NULL, 200},
+    {"POST", "/v1/providers/software-eu/check", NULL, 200},
+    {"GET", "/v1/costs", NULL, 200},
+    {"POST", "/v1/cache/strict", NULL, 200},
     {"POST", "/v1/tokens", NULL, 201},
     {"GET", "/v1/tokens", NULL, 200},
     {"DELETE", "/v1/tokens/00000000000000000000000000000000", NULL, 404},
