@@ -1,11 +1,7 @@
+#include "config/check.h"
+#include "base/encode.h"
 #include "base/names.h"
-#include "config/internal.h"
-
-static const char *origin_of(const struct kw_config *config, const char *name)
-{
-    const struct kw_setting *setting = kw_config_find(config, name);
-    return setting != NULL ? setting->origin : "default";
-}
+#include "config/section.h"
 
 typedef kw_code name_check(const char *name, struct kw_error *err);
 
@@ -16,8 +12,8 @@ static KW_ERR check_names(const struct kw_config *config, const char *option, na
     struct kw_error why;
     for (size_t i = 0; kw_list_item(kw_config_str(config, option), i, word); i++)
         if (check(word, &why) != KW_OK)
-            return kw_fail(err, KW_BAD_CONFIG, "%s: %s: %s", origin_of(config, option), option,
-                           why.text);
+            return kw_fail(err, KW_BAD_CONFIG, "%s: %s: %s", kw_config_origin(config, option),
+                           option, why.text);
     return KW_OK;
 }
 
@@ -31,27 +27,75 @@ static bool in_list(const char *list, const char *name)
 }
 
 /* [region.eu] needs eu among the regions. */
-static KW_ERR check_region(const struct kw_setting *setting, const char *regions,
-                           struct kw_error *err)
+static KW_ERR check_regions(const struct kw_config *config, struct kw_error *err)
 {
-    static const char prefix[] = "region.";
-    char name[KW_OPTION_ITEM_SIZE];
-    size_t len = sizeof prefix - 1;
-    if (strncmp(setting->name, prefix, len) != 0)
-        return KW_OK;
-    snprintf(name, sizeof name, "%.*s", (int)strcspn(setting->name + len, "."),
-             setting->name + len);
-    if (!in_list(regions, name))
-        return kw_fail(err, KW_BAD_CONFIG, "%s: %s is not in regions (%s)", setting->origin, name,
-                       regions);
+    const char *regions = kw_config_str(config, "regions");
+    char name[KW_CONFIG_NAME_SIZE];
+    for (size_t i = 0; i < config->count; i++) {
+        const struct kw_setting *setting = &config->settings[i];
+        static const char prefix[] = "region.";
+        if (strncmp(setting->name, prefix, sizeof prefix - 1) != 0)
+            continue;
+        const char *at = setting->name + sizeof prefix - 1;
+        snprintf(name, sizeof name, "%.*s", (int)strcspn(at, "."), at);
+        if (!in_list(regions, name))
+            return kw_fail(err, KW_BAD_CONFIG, "%s: %s is not in regions (%s)", setting->origin,
+                           name, regions);
+    }
     return KW_OK;
 }
 
-static KW_ERR check_tables(const struct kw_config *config, struct kw_error *err)
+/* hard, if it is set, is not less than ttl; both are names of options. */
+static KW_ERR check_ages(const struct kw_config *config, const char *ttl, const char *hard,
+                         struct kw_error *err)
 {
-    const char *regions = kw_config_str(config, "regions");
-    for (size_t i = 0; i < config->count; i++)
-        KW_TRY(check_region(&config->settings[i], regions, err));
+    if (!kw_config_is_set(config, hard) ||
+        kw_config_duration_ms(config, hard) >= kw_config_duration_ms(config, ttl))
+        return KW_OK;
+    return kw_fail(err, KW_BAD_CONFIG, "%s: %s is less than %s (%s)",
+                   kw_config_origin(config, hard), hard, ttl, kw_config_str(config, ttl));
+}
+
+static KW_ERR check_class(const struct kw_config *config, const char *name, struct kw_error *err)
+{
+    char ttl[KW_CONFIG_OPTION_SIZE];
+    char hard[KW_CONFIG_OPTION_SIZE];
+    if (!in_list("default,pii,financial,health,secret", name) &&
+        !in_list(kw_config_str(config, "classes"), name))
+        return kw_fail(err, KW_BAD_CONFIG,
+                       "[class.%s]: it is not built in, and not in classes (%s): add it there",
+                       name, kw_config_str(config, "classes"));
+    kw_config_option(ttl, "class", name, "ttl");
+    kw_config_option(hard, "class", name, "hard_ttl");
+    return check_ages(config, kw_config_is_set(config, ttl) ? ttl : "keyring.ttl", hard, err);
+}
+
+static KW_ERR check_classes(const struct kw_config *config, struct kw_error *err)
+{
+    char name[KW_CONFIG_NAME_SIZE];
+    for (size_t i = 0; kw_config_section(config, "class", i, name); i++)
+        KW_TRY(check_class(config, name, err));
+    return KW_OK;
+}
+
+/* The count is bounded by what the authority takes. */
+static KW_ERR check_thresholds(const struct kw_config *config, struct kw_error *err)
+{
+    enum { THRESHOLDS_MAX = 7, PER_CENT_MAX = 1000 };
+    char word[KW_OPTION_ITEM_SIZE];
+    uint64_t before = 0;
+    uint64_t number;
+    const char *list = kw_config_str(config, "cost.thresholds");
+    for (size_t i = 0; kw_list_item(list, i, word); i++) {
+        if (i == THRESHOLDS_MAX ||
+            kw_parse_u64(kw_bytes_str(word), PER_CENT_MAX, &number, NULL) != KW_OK ||
+            number <= before)
+            return kw_fail(err, KW_BAD_CONFIG,
+                           "%s: cost.thresholds: '%s' is not up to %d rising numbers of 1 to %d",
+                           kw_config_origin(config, "cost.thresholds"), list, THRESHOLDS_MAX,
+                           PER_CENT_MAX);
+        before = number;
+    }
     return KW_OK;
 }
 
@@ -59,12 +103,15 @@ KW_ERR kw_config_check(const struct kw_config *config, struct kw_error *err)
 {
     KW_TRY(check_names(config, "regions", kw_region_name_check, err));
     KW_TRY(check_names(config, "classes", kw_class_name_check, err));
-    KW_TRY(check_tables(config, err));
-    if (kw_config_is_set(config, "keyring.hard_ttl") &&
-        kw_config_duration_ms(config, "keyring.hard_ttl") <
-            kw_config_duration_ms(config, "keyring.ttl"))
-        return kw_fail(err, KW_BAD_CONFIG, "%s: keyring.hard_ttl is less than keyring.ttl (%s)",
-                       origin_of(config, "keyring.hard_ttl"), kw_config_str(config, "keyring.ttl"));
+    KW_TRY(check_regions(config, err));
+    for (size_t i = 0; i < config->count; i++)
+        KW_TRY(kw_config_check_setting(config, &config->settings[i], err));
+    KW_TRY(kw_config_check_providers(config, err));
+    KW_TRY(check_classes(config, err));
+    KW_TRY(check_thresholds(config, err));
+    KW_TRY(check_ages(config, "keyring.ttl", "keyring.hard_ttl", err));
+    KW_TRY(check_ages(config, "keyring.attached_ttl", "keyring.attached_hard_ttl", err));
+    KW_TRY(check_ages(config, "router.pause", "router.pause_max", err));
     if (kw_config_is_set(config, "server.tls_cert") != kw_config_is_set(config, "server.tls_key"))
         return kw_fail(err, KW_BAD_CONFIG,
                        "set server.tls_cert and server.tls_key together, or neither");

@@ -113,11 +113,10 @@ KW_ERR kw_config_new(struct kw_config **out, struct kw_error *err)
     if (config == NULL)
         return kw_fail_code(err, KW_NO_MEMORY);
     static const struct kw_place by_default = {"default", true};
-    size_t count;
-    const struct kw_option *options = kw_options(&count);
-    for (size_t i = 0; i < count; i++)
-        if (strchr(options[i].name, '*') == NULL)
-            KW_TRY(kw_config_put(config, options[i].name, options[i].fallback, &by_default, err));
+    const struct kw_option *option = NULL;
+    for (size_t i = 0; (option = kw_option_at(i)) != NULL; i++)
+        if (strchr(option->name, '*') == NULL)
+            KW_TRY(kw_config_put(config, option->name, option->fallback, &by_default, err));
     *out = config;
     config = NULL;
     return KW_OK;

@@ -33,7 +33,8 @@ KW_ERR kw_config_environment(struct kw_config *config, char *const *variables,
                              struct kw_error *err);
 /* name=value, from --set. Of a name given twice the last holds. */
 KW_ERR kw_config_assign(struct kw_config *config, const char *assignment, struct kw_error *err);
-/* What concerns several options: names of regions and classes, pairs, order of times. */
+/* What concerns several options: names of regions, classes and providers, settings of a provider
+ * that its kind does not know, pairs, order of times. */
 KW_ERR kw_config_check(const struct kw_config *config, struct kw_error *err);
 
 /* Values. Asking for a name that is not in the table, or as another type, is an error of the
@@ -45,8 +46,12 @@ uint64_t kw_config_u64(const struct kw_config *config,
 bool kw_config_bool(const struct kw_config *config, const char *name);
 int64_t kw_config_duration_ms(const struct kw_config *config, const char *name);
 uint64_t kw_config_size(const struct kw_config *config, const char *name);
+uint64_t kw_config_amount_nano(const struct kw_config *config, const char *name);
 /* Is it set to anything? Only what has no default may not be. */
 bool kw_config_is_set(const struct kw_config *config, const char *name);
+
+/* Where its value comes from: default, FILE:LINE, KEYWARD_..., --set. */
+const char *kw_config_origin(const struct kw_config *config, const char *name);
 
 struct kw_config_value {
     const struct kw_option *option;

@@ -15,13 +15,12 @@ static void variable_of(const char *option, char out[VARIABLE_MAX])
 
 static const struct kw_option *option_of(const char *variable, size_t len)
 {
-    size_t count;
+    const struct kw_option *option = NULL;
     char name[VARIABLE_MAX];
-    const struct kw_option *options = kw_options(&count);
-    for (size_t i = 0; i < count; i++) {
-        variable_of(options[i].name, name);
+    for (size_t i = 0; (option = kw_option_at(i)) != NULL; i++) {
+        variable_of(option->name, name);
         if (strlen(name) == len && strncmp(name, variable, len) == 0)
-            return &options[i];
+            return option;
     }
     return NULL;
 }
@@ -29,15 +28,14 @@ static const struct kw_option *option_of(const char *variable, size_t len)
 /* Does it begin with the name of one of our sections? Then it is meant for us, and misspelt. */
 static bool names_a_section(const char *variable)
 {
-    size_t count;
+    const struct kw_option *option = NULL;
     char name[VARIABLE_MAX];
-    const struct kw_option *options = kw_options(&count);
-    for (size_t i = 0; i < count; i++) {
-        const char *dot = strchr(options[i].name, '.');
+    for (size_t i = 0; (option = kw_option_at(i)) != NULL; i++) {
+        const char *dot = strchr(option->name, '.');
         if (dot == NULL)
             continue;
-        variable_of(options[i].name, name);
-        if (strncmp(name, variable, strlen(PREFIX) + (size_t)(dot - options[i].name) + 1) == 0)
+        variable_of(option->name, name);
+        if (strncmp(name, variable, strlen(PREFIX) + (size_t)(dot - option->name) + 1) == 0)
             return true;
     }
     return false;

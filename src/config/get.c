@@ -61,3 +61,14 @@ uint64_t kw_config_size(const struct kw_config *config, const char *name)
 {
     return number_of(config, name, 1U << KW_OPTION_SIZE);
 }
+
+uint64_t kw_config_amount_nano(const struct kw_config *config, const char *name)
+{
+    return number_of(config, name, 1U << KW_OPTION_AMOUNT);
+}
+
+const char *kw_config_origin(const struct kw_config *config, const char *name)
+{
+    const struct kw_setting *setting = kw_config_find(config, name);
+    return setting != NULL ? setting->origin : "default";
+}

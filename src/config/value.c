@@ -7,7 +7,8 @@ static const char *const type_names[] = {
     [KW_OPTION_ADDRESS] = "address", [KW_OPTION_CHOICE] = "choice",
     [KW_OPTION_LIST] = "list",       [KW_OPTION_BOOL] = "bool",
     [KW_OPTION_NUMBER] = "number",   [KW_OPTION_DURATION] = "duration",
-    [KW_OPTION_SIZE] = "size",
+    [KW_OPTION_SIZE] = "size",       [KW_OPTION_ROUTES] = "routes",
+    [KW_OPTION_AMOUNT] = "amount",
 };
 
 const char *kw_option_type_name(enum kw_option_type type)
@@ -35,6 +36,15 @@ bool kw_list_item(const char *list, size_t index, char out[KW_OPTION_ITEM_SIZE])
             break;
     }
     return false;
+}
+
+char *kw_route_split(char word[KW_OPTION_ITEM_SIZE])
+{
+    char *equals = strchr(word, '=');
+    if (equals == NULL)
+        return NULL;
+    *equals = '\0';
+    return equals + 1;
 }
 
 struct unit {
@@ -98,6 +108,28 @@ static KW_ERR parse_choice(const struct kw_option *option, const char *value, ui
     return kw_fail(err, KW_BAD_CONFIG, "'%s' is not one of %s", value, option->choices);
 }
 
+/* NAME or NAME=VALUE, none of the names twice. VALUE is anything but a comma. */
+static KW_ERR parse_routes(const char *value, uint64_t *number, struct kw_error *err)
+{
+    char word[KW_OPTION_ITEM_SIZE];
+    char other[KW_OPTION_ITEM_SIZE];
+    size_t count = 0;
+    for (; kw_list_item(value, count, word); count++) {
+        if (strlen(word) == KW_OPTION_ITEM_SIZE - 1)
+            return kw_fail(err, KW_BAD_CONFIG, "'%.60s...' is too long", word);
+        const char *given = kw_route_split(word);
+        if (word[0] == '\0' || (given != NULL && given[0] == '\0'))
+            return kw_fail(err, KW_BAD_CONFIG, "'%s' is not a list of NAME or NAME=KEY", value);
+        for (size_t i = 0; i < count && kw_list_item(value, i, other); i++) {
+            (void)kw_route_split(other);
+            if (strcmp(word, other) == 0)
+                return kw_fail(err, KW_BAD_CONFIG, "'%s' stands twice", word);
+        }
+    }
+    *number = count;
+    return KW_OK;
+}
+
 /* Words of letters, digits and -_.:/, none of them twice. */
 static KW_ERR parse_list(const char *value, uint64_t *number, struct kw_error *err)
 {
@@ -138,6 +170,26 @@ static KW_ERR check_text(const char *value, struct kw_error *err)
     return KW_OK;
 }
 
+/* A decimal number with at most nine places, in billionths. */
+static KW_ERR parse_amount(const char *value, uint64_t *number, struct kw_error *err)
+{
+    static const char form[] = "an amount such as 250 or 0.000003, with up to nine places";
+    size_t whole_len = strcspn(value, ".");
+    const char *places = value[whole_len] == '.' ? value + whole_len + 1 : NULL;
+    uint64_t whole;
+    uint64_t part = 0;
+    if (kw_parse_u64(kw_bytes(value, whole_len), UINT64_MAX / KW_AMOUNT_UNIT - 1, &whole, NULL) !=
+        KW_OK)
+        return kw_fail(err, KW_BAD_CONFIG, "'%s' is not %s", value, form);
+    size_t count = places != NULL ? strspn(places, "0123456789") : 0;
+    if (places != NULL && (count == 0 || count > 9 || places[count] != '\0'))
+        return kw_fail(err, KW_BAD_CONFIG, "'%s' is not %s", value, form);
+    for (size_t i = 0; i < 9; i++)
+        part = part * 10 + (i < count ? (uint64_t)(places[i] - '0') : 0);
+    *number = whole * KW_AMOUNT_UNIT + part;
+    return KW_OK;
+}
+
 static KW_ERR parse_number(const struct kw_option *option, const char *value, uint64_t *number,
                            struct kw_error *err)
 {
@@ -147,16 +199,21 @@ static KW_ERR parse_number(const struct kw_option *option, const char *value, ui
     if (option->type == KW_OPTION_SIZE)
         return parse_with_unit(value, sizes, "a size such as 4096, 64KiB, 64MiB or 1GiB", number,
                                err);
+    if (option->type == KW_OPTION_AMOUNT)
+        return parse_amount(value, number, err);
     if (kw_parse_u64(kw_bytes_str(value), UINT64_MAX, number, NULL) != KW_OK)
         return kw_fail(err, KW_BAD_CONFIG, "'%s' is not a number", value);
     return KW_OK;
 }
+
+static const struct unit amounts[] = {{"", KW_AMOUNT_UNIT}, {NULL, 0}};
 
 /* A bound as people write it: in the largest unit that leaves it whole. */
 static void bound_text(const struct kw_option *option, uint64_t value, char out[32])
 {
     const struct unit *units = option->type == KW_OPTION_DURATION ? durations
                                : option->type == KW_OPTION_SIZE   ? sizes
+                               : option->type == KW_OPTION_AMOUNT ? amounts
                                                                   : NULL;
     const struct unit *best = NULL;
     for (const struct unit *unit = units; unit != NULL && unit->name != NULL && value > 0; unit++)
@@ -207,6 +264,8 @@ KW_ERR kw_option_parse(const struct kw_option *option, const char *value, uint64
         return parse_address(value, number, err);
     case KW_OPTION_CHOICE:
         return parse_choice(option, value, number, err);
+    case KW_OPTION_ROUTES:
+        return parse_routes(value, number, err);
     case KW_OPTION_LIST:
         return parse_list(value, number, err);
     case KW_OPTION_BOOL:

@@ -3,6 +3,7 @@
 
 #include "base/file.h"
 #include "child.h"
+#include "config/section.h"
 #include "scratch.h"
 
 #include <setjmp.h>
@@ -58,6 +59,7 @@ static void files_are_read(void **state)
     ok(read_text(*state, "\xef\xbb\xbf# a comment\r\ndata = /srv/key ward ; the folder\r\n"
                          "regions=eu,ap\n\n[server]\n  address = [::]:443  \nworkers: 3\n"
                          "; another\n[region.ap]\nproviders = aws-ap, software\n"
+                         "[provider.aws-ap]\nkind = aws\nregion = ap-south-1\nkey = alias/k\n"
                          "[keyring]\nttl = 30s\n[log]\nlevel=warn"));
     assert_string_equal(kw_config_str(*state, "data"), "/srv/key ward");
     assert_string_equal(kw_config_str(*state, "server.address"), "[::]:443");
@@ -166,6 +168,18 @@ static void the_whole_is_checked(void **state)
         {"[region.ap]\nproviders = software\n", "k.conf:2: ap is not in regions"},
         {"[keyring]\nttl = 10m\n", NULL},
         {"[keyring]\nttl = 10m\nhard_ttl = 5m\n", "k.conf:3: keyring.hard_ttl"},
+        {"[keyring]\nattached_ttl = 1m\n", "default: keyring.attached_hard_ttl"},
+        {"[router]\npause = 1m\n", "router.pause_max"},
+        {"[class.pii]\nttl = 1s\nhsm = yes\n", NULL},
+        {"[class.pci]\nttl = 1s\n", "[class.pci]"},
+        {"classes = pci\n[class.pci]\nttl = 10s\nhard_ttl = 5s\n", "k.conf:4: class.pci.hard_ttl"},
+        {"[class.pii]\nhard_ttl = 5m\n", NULL},
+        {"[class.pii]\nhard_ttl = 299s\n", "less than keyring.ttl (300s)"},
+        {"[cost]\nthresholds = 1,100,1000\n", NULL},
+        {"[cost]\nthresholds = 50,50.5\n", "k.conf:2: cost.thresholds"},
+        {"[cost]\nthresholds = 80,50\n", "rising"},
+        {"[cost]\nthresholds = 0\n", "rising"},
+        {"[cost]\nthresholds = 1,2,3,4,5,6,7,8\n", "rising"},
         {"[server]\ntls_cert = a.pem\n", "together"},
         {"[server]\ntls_cert = a.pem\ntls_key = b.pem\n", NULL},
     };
@@ -179,6 +193,95 @@ static void the_whole_is_checked(void **state)
         if (wholes[i].said != NULL && strstr(err.text, wholes[i].said) == NULL)
             fail_msg("%s: says: %s", wholes[i].text, err.text);
     }
+}
+
+#define PEER  "[provider.peer]\nkind = keyward\naddress = https://h\ntoken_file = /t\n"
+#define GUEST "[provider.g]\nkind = vault\ntenants = acme,globex\n"
+
+static void providers_are_checked(void **state)
+{
+    KW_UNUSED(state);
+    static const struct {
+        const char *text;
+        const char *said; /* NULL: it is right */
+    } wholes[] = {
+        {PEER "key = root/eu\n[region.eu]\nproviders = peer, software\ncopies_min = 2\n", NULL},
+        {PEER "[region.eu]\nproviders = peer=root/eu\n[region.us]\nproviders = peer=root/us\n",
+         NULL},
+        {"[region.eu]\nproviders = aws\n",
+         "k.conf:2: region.eu.providers: there is no provider 'aws': known are software;"},
+        {PEER "key = k\n[region.eu]\nproviders = peer,aws.eu\n", "known are software, peer;"},
+        {PEER "[region.eu]\nproviders = peer\n", "set provider.peer.key, or write peer=KEY"},
+        {PEER, "provider peer is used by nothing"},
+        {PEER "[root]\nprovider = peer\nkey = root/eu\n", NULL},
+        {PEER "[root]\nprovider = peer\n", "root.provider and root.key together"},
+        {"[root]\nprovider = peer\nkey = k\n", "k.conf:2: root.provider: there is no provider"},
+        {"[root]\nprovider = software\nkey = k\n", "cannot hold it"},
+        {"[region.eu]\ncopies_min = 2\n", "k.conf:2: region.eu.copies_min is 2, but"},
+        {"[provider.soft-b]\nkind = software\n[region.eu]\nproviders = software,soft-b\n"
+         "copies_min = 2\n",
+         NULL},
+        {"[provider.software]\nprice = 0.01\n", NULL},
+        {"[provider.software]\nkind = aws\n", "name this one otherwise"},
+        {"[provider.software]\nmodule = /m\n",
+         "k.conf:2: kind software has no setting module; its own are: none"},
+        {"[provider.Peer]\nkind = aws\n", "a provider's name is"},
+        {"[provider.p]\nkey = k\n", "set provider.p.kind: it is one of software,aws,"},
+        {PEER "mount = transit\n",
+         "k.conf:5: kind keyward has no setting mount; its own are: address, ca_file, cert_file, "
+         "class, key_file, token_file"},
+        {GUEST "regions = eu\n", NULL},
+        {GUEST, "set provider.g.regions"},
+        {GUEST "regions = eu,ap\n", "k.conf:4: provider.g.regions: ap is not in regions (eu,us)"},
+        {GUEST "regions = eu\nkey = k\n[region.eu]\nproviders = g\n", "a customer's provider"},
+        {PEER "key = k\nregions = eu\n", "set provider.peer.tenants"},
+        {"[provider.g]\nkind = vault\ntenants = Acme\nregions = eu\n",
+         "k.conf:3: provider.g.tenants: "},
+        {"[region.eu]\nhsm = yes\n", "set provider.software.hsm"},
+        {"[region.eu]\nhsm = yes\n[provider.software]\nhsm = yes\n", NULL},
+        {"[region.eu]\nproviders = software,s1,s2,s3,s4,s5,s6,s7,s8\n", "no provider 's1'"},
+    };
+    for (size_t i = 0; i < KW_COUNT(wholes); i++) {
+        KW_AUTO_PTR(kw_config) config = NULL;
+        ok(kw_config_new(&config, &err));
+        ok(read_text(config, wholes[i].text));
+        kw_code code = kw_config_check(config, &err);
+        if (code != (wholes[i].said == NULL ? KW_OK : KW_BAD_CONFIG))
+            fail_msg("%s: %s", wholes[i].text, code != KW_OK ? err.text : "accepted");
+        if (wholes[i].said != NULL && strstr(err.text, wholes[i].said) == NULL)
+            fail_msg("%s: says: %s", wholes[i].text, err.text);
+    }
+}
+
+static void sections_and_routes_are_read(void **state)
+{
+    char name[KW_CONFIG_NAME_SIZE];
+    struct kw_config_route route;
+    ok(read_text(*state, PEER "key = own\n[provider.peer-b]\nkind = aws\n[provider.g]\n"
+                              "kind = vault\ntenants = acme\n[region.eu]\n"
+                              "providers = peer, peer-b=arn:x=y , software,nobody\n"));
+    static const char *const names[] = {"g", "peer", "peer-b"};
+    for (size_t i = 0, found = 0; kw_config_section(*state, "provider", i, name); i++) {
+        for (size_t k = 0; k < KW_COUNT(names); k++)
+            found += strcmp(names[k], name) == 0;
+        assert_int_equal(found, i + 1);
+    }
+    assert_false(kw_config_section(*state, "provider", KW_COUNT(names), name));
+    assert_true(kw_config_provider_is_guest(*state, "g"));
+    assert_false(kw_config_provider_is_guest(*state, "peer"));
+    assert_string_equal(kw_config_provider_kind(*state, "software"), "software");
+    assert_string_equal(kw_config_provider_kind(*state, "peer-b"), "aws");
+    assert_string_equal(kw_config_provider_kind(*state, "a.*"), "");
+    static const struct kw_config_route routes[] = {
+        {"peer", "own"}, {"peer-b", "arn:x=y"}, {"software", "eu"}, {"nobody", ""}};
+    for (size_t i = 0; i < KW_COUNT(routes); i++) {
+        assert_true(kw_config_route(*state, "eu", i, &route));
+        assert_string_equal(route.provider, routes[i].provider);
+        assert_string_equal(route.key, routes[i].key);
+    }
+    assert_false(kw_config_route(*state, "eu", KW_COUNT(routes), &route));
+    assert_true(kw_config_route(*state, "us", 0, &route));
+    assert_string_equal(route.key, "us");
 }
 
 static void show(void *arg, const struct kw_config_value *value)
@@ -243,6 +346,8 @@ int main(void)
         TEST(bad_variables_are_refused),
         TEST(bad_assignments_are_refused),
         TEST(the_whole_is_checked),
+        TEST(providers_are_checked),
+        TEST(sections_and_routes_are_read),
         TEST(origins_are_shown),
         TEST(misuse_aborts),
         TEST(files_are_found_or_missed),

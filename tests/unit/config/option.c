@@ -12,14 +12,14 @@ static struct kw_error err;
 static void the_table_is_sound(void **state)
 {
     KW_UNUSED(state);
-    size_t count;
-    const struct kw_option *options = kw_options(&count);
-    assert_true(count > 20);
-    for (size_t i = 0; i < count; i++) {
-        const struct kw_option *option = &options[i];
+    const struct kw_option *option = NULL;
+    const char *before = "";
+    size_t count = 0;
+    for (; (option = kw_option_at(count)) != NULL; count++) {
         uint64_t number;
-        if (i > 0 && strcmp(options[i - 1].name, option->name) >= 0)
+        if (strcmp(before, option->name) >= 0)
             fail_msg("%s is not in its place", option->name);
+        before = option->name;
         if (kw_option_parse(option, option->fallback, &number, &err) != KW_OK)
             fail_msg("the default of %s: %s", option->name, err.text);
         size_t len = strlen(option->help);
@@ -27,7 +27,32 @@ static void the_table_is_sound(void **state)
             fail_msg("%s lacks its sentence", option->name);
         assert_true(option->min <= option->max);
         assert_true((option->type == KW_OPTION_CHOICE) == (option->choices != NULL));
+        if (kw_provider_option_kinds(option) != NULL)
+            assert_memory_equal(option->name, "provider.*.", 11);
     }
+    assert_true(count > 90);
+}
+
+/* Each kind that a setting names is one that provider.NAME.kind can be. */
+static void kinds_are_known(void **state)
+{
+    KW_UNUSED(state);
+    const struct kw_option *kind = kw_option_find("provider.x.kind");
+    const struct kw_option *option = NULL;
+    char word[KW_OPTION_ITEM_SIZE];
+    uint64_t number;
+    for (size_t i = 0; (option = kw_provider_option_at(i)) != NULL; i++) {
+        const char *kinds = kw_provider_option_kinds(option);
+        for (size_t k = 0; kinds != NULL && kw_list_item(kinds, k, word); k++) {
+            assert_int_equal(kw_option_parse(kind, word, &number, &err), KW_OK);
+            assert_true(kw_provider_option_fits(option, word));
+        }
+        assert_int_equal(kw_provider_option_fits(option, "software"), kinds == NULL);
+    }
+    KW_AUTO(kw_buf) list = KW_BUF_INIT;
+    kw_provider_option_list("keyward", &list);
+    assert_string_equal(kw_buf_str(&list),
+                        "address, ca_file, cert_file, class, key_file, token_file");
 }
 
 static void names_are_found(void **state)
@@ -56,6 +81,8 @@ static void near_names_are_suggested(void **state)
     assert_string_equal(kw_option_nearest("log_level"), "log.level");
     assert_string_equal(kw_option_nearest("region"), "regions");
     assert_string_equal(kw_option_nearest("region.eu.provider"), "region.*.providers");
+    assert_string_equal(kw_option_nearest("provider.aws-eu.endpiont"), "provider.*.endpoint");
+    assert_string_equal(kw_option_nearest("class.pii.tll"), "class.*.ttl");
     assert_null(kw_option_nearest("colour"));
     assert_null(kw_option_nearest("a-name-that-is-longer-than-any-in-the-table-and-so-is-not-near-"
                                   "to-any-of-them-at-all"));
@@ -90,6 +117,15 @@ static void values_are_read(void **state)
     expect("server.address", "[::1]:8443", KW_OK, 8443);
     expect("regions", "eu, us ,ap", KW_OK, 3);
     expect("classes", "", KW_OK, 0);
+    expect("region.eu.providers", "software", KW_OK, 1);
+    expect("region.eu.providers", "a=k, b = c=d ,c", KW_OK, 3);
+    expect("cost.budget", "", KW_OK, 0);
+    expect("cost.budget", "0", KW_OK, 0);
+    expect("cost.budget", "250", KW_OK, UINT64_C(250000000000));
+    expect("cost.budget", "0.000000001", KW_OK, 1);
+    expect("cost.budget", "1.5", KW_OK, 1500000000);
+    expect("cost.budget", "1000000000.000000000", KW_OK, UINT64_C(1000000000000000000));
+    expect("provider.a.price", "0.000003", KW_OK, 3000);
     expect("data", "/var/lib/key ward", KW_OK, 0);
     expect("server.workers", "1024", KW_OK, 1024);
 }
@@ -102,6 +138,20 @@ static void wrong_values_are_refused(void **state)
         const char *value;
     } wrong[] = {
         {"keyring.ttl", "30"},
+        {"region.eu.providers", ""},
+        {"region.eu.providers", "a,"},
+        {"region.eu.providers", "a="},
+        {"region.eu.providers", "=k"},
+        {"region.eu.providers", "a=k,b,a"},
+        {"cost.budget", "1."},
+        {"cost.budget", ".5"},
+        {"cost.budget", "1.0000000001"},
+        {"cost.budget", "1,5"},
+        {"cost.budget", "-1"},
+        {"cost.budget", "1e3"},
+        {"cost.budget", "1000000000.000000001"},
+        {"cost.budget", "99999999999999999999"},
+        {"provider.a.kind", "awz"},
         {"keyring.ttl", "30 s"},
         {"keyring.ttl", "s"},
         {"keyring.ttl", "-1s"},
@@ -152,6 +202,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_table_is_sound),
+        cmocka_unit_test(kinds_are_known),
         cmocka_unit_test(names_are_found),
         cmocka_unit_test(near_names_are_suggested),
         cmocka_unit_test(values_are_read),
