@@ -15,6 +15,7 @@ enum { OUTSTANDING = 64, BATCH_MAX = 100 };
 struct parts {
     struct kw_store *store;
     struct kw_provider *provider;
+    struct kw_router *router;
     struct kw_ledger *ledger;
     struct kw_authority *authority;
     struct kw_api *api;
@@ -38,7 +39,9 @@ static void open_parts(struct parts *p, const char *dir)
 {
     struct kw_error err;
     struct kw_secret seed = KW_SECRET_INIT;
-    struct kw_region region = {.name = "eu", .provider_count = 1};
+    static const char *const names[] = {"eu"};
+    struct kw_router_region region = {.name = "eu", .route_count = 1, .routes = {{.key = "eu"}}};
+    struct kw_router_options router = {.regions = &region, .region_count = 1};
     char store[512], ledger[512];
     snprintf(store, sizeof store, "%s/keyward.db", dir);
     snprintf(ledger, sizeof ledger, "%s/ledger", dir);
@@ -48,10 +51,13 @@ static void open_parts(struct parts *p, const char *dir)
     must(kw_provider_software_new("software", &seed, &p->provider, &err), &err);
     must(kw_ledger_create(&log, &err), &err);
     must(kw_ledger_open(&log, &p->ledger, &err), &err);
-    region.providers[0].provider = p->provider;
-    region.providers[0].key = "eu";
-    struct kw_authority_options options = {
-        .store = p->store, .ledger = p->ledger, .regions = &region, .region_count = 1};
+    region.routes[0].provider = p->provider;
+    must(kw_router_new(&router, &p->router, &err), &err);
+    struct kw_authority_options options = {.store = p->store,
+                                           .ledger = p->ledger,
+                                           .router = p->router,
+                                           .regions = names,
+                                           .region_count = 1};
     must(kw_authority_new(&options, &p->authority, &err), &err);
     struct kw_api_options api = {.authority = p->authority};
     must(kw_api_new(&api, &p->api, &err), &err);
@@ -65,6 +71,7 @@ static void close_parts(struct parts *p)
     kw_authority_free(p->authority);
     must(kw_ledger_close(p->ledger, &err), &err);
     kw_store_free(p->store);
+    kw_router_free(p->router);
     kw_provider_free(p->provider);
 }
 

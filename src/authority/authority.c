@@ -5,27 +5,41 @@
 #include "authority/change.h"
 #include "base/names.h"
 
+enum { ATTACHED_TTL_MS = 1000, ATTACHED_HARD_TTL_MS = 30000 };
+
 static KW_ERR copy_regions(struct kw_authority *authority,
                            const struct kw_authority_options *options, struct kw_error *err)
 {
     if (options->region_count == 0 || options->region_count > KW_REGIONS_MAX)
         return kw_fail(err, KW_BAD_CONFIG, "1 to %d regions are needed", KW_REGIONS_MAX);
     for (size_t i = 0; i < options->region_count; i++) {
-        KW_TRY(kw_region_name_check(options->regions[i].name, err));
-        if (kw_authority_region(authority, options->regions[i].name) != NULL)
-            return kw_fail(err, KW_BAD_CONFIG, "region '%s' is configured twice",
-                           options->regions[i].name);
-        authority->regions[authority->region_count++] = options->regions[i];
+        const char *name = options->regions[i];
+        KW_TRY(kw_region_name_check(name, err));
+        if (kw_authority_region(authority, name))
+            return kw_fail(err, KW_BAD_CONFIG, "region '%s' is configured twice", name);
+        if (kw_router_routes(options->router, name) == 0)
+            return kw_fail(err, KW_BAD_CONFIG, "region '%s' has no provider", name);
+        snprintf(authority->regions[authority->region_count++], sizeof authority->regions[0], "%s",
+                 name);
     }
     return KW_OK;
+}
+
+static void take_ages(struct kw_authority *authority, const struct kw_authority_options *options)
+{
+    authority->age = options->age;
+    authority->attached_age = options->attached_age;
+    if (authority->attached_age.ttl_ms == 0)
+        authority->attached_age.ttl_ms = ATTACHED_TTL_MS;
+    if (authority->attached_age.hard_ttl_ms == 0)
+        authority->attached_age.hard_ttl_ms = ATTACHED_HARD_TTL_MS;
 }
 
 static KW_ERR make_ring(struct kw_authority *authority, const struct kw_authority_options *options,
                         struct kw_error *err)
 {
     struct kw_keyring_options ring = {.bytes_max = options->keyring_bytes,
-                                      .ttl_ms = options->keyring_ttl_ms,
-                                      .hard_ttl_ms = options->keyring_hard_ttl_ms,
+                                      .age = options->age,
                                       .load = kw_version_load,
                                       .used = kw_usage_add,
                                       .arg = authority};
@@ -54,6 +68,9 @@ KW_ERR kw_authority_new(const struct kw_authority_options *options, struct kw_au
     init_locks(authority);
     authority->store = options->store;
     authority->ledger = options->ledger;
+    authority->router = options->router;
+    authority->meter = options->meter;
+    take_ages(authority, options);
     authority->window_days = options->window_days != 0 ? options->window_days : 7;
     atomic_init(&authority->purge_wanted, options->background);
     kw_due_clock_start(&authority->due_clock, kw_clock_wall_ms(), kw_clock_ms());
@@ -108,12 +125,12 @@ struct kw_keyring_stats kw_authority_keyring_stats(struct kw_authority *authorit
     return kw_keyring_stats(authority->ring);
 }
 
-const struct kw_region *kw_authority_region(const struct kw_authority *authority, const char *name)
+bool kw_authority_region(const struct kw_authority *authority, const char *name)
 {
     for (size_t i = 0; i < authority->region_count; i++)
-        if (strcmp(authority->regions[i].name, name) == 0)
-            return &authority->regions[i];
-    return NULL;
+        if (strcmp(authority->regions[i], name) == 0)
+            return true;
+    return false;
 }
 
 size_t kw_authority_region_count(const struct kw_authority *authority)
@@ -121,9 +138,14 @@ size_t kw_authority_region_count(const struct kw_authority *authority)
     return authority->region_count;
 }
 
-const struct kw_region *kw_authority_region_at(const struct kw_authority *authority, size_t i)
+const char *kw_authority_region_at(const struct kw_authority *authority, size_t i)
 {
-    return i < authority->region_count ? &authority->regions[i] : NULL;
+    return i < authority->region_count ? authority->regions[i] : NULL;
+}
+
+struct kw_router *kw_authority_router(struct kw_authority *authority)
+{
+    return authority->router;
 }
 
 static KW_ERR refuse_flush(struct kw_change *change, struct kw_error *err)
@@ -159,6 +181,8 @@ struct kw_authority_stats kw_authority_stats(struct kw_authority *authority)
         .signed_messages = atomic_load(&authority->signed_messages),
         .destroyed_keys = atomic_load(&authority->destroyed_keys),
         .rotated_keys = atomic_load(&authority->rotated_keys),
+        .repaired_copies = atomic_load(&authority->repaired_copies),
+        .lacking_copies = atomic_load(&authority->lacking_copies),
         .tick_failures = atomic_load(&authority->tick_failures),
         .last_tick = (kw_code)atomic_load(&authority->last_tick),
     };

@@ -3,6 +3,8 @@
 #include "base/clock.h"
 #include "crypto/random.h"
 
+enum { TRIES = 5 };
+
 const struct kw_caller kw_caller_system = {
     .principal = "system:scheduler",
     .rights = ~0U,
@@ -85,12 +87,18 @@ static KW_ERR record_success(struct kw_change *change, struct kw_error *err)
     return kw_ledger_append_wait(change->authority->ledger, &change->entries, err);
 }
 
-/* Steps 2 to 4. recorded says whether the ledger already has the change. */
-static KW_ERR carry_out(struct kw_change *change, bool *recorded, struct kw_error *err)
+/* What an apply that said KW_AGAIN has left in the change. */
+static void start_over(struct kw_change *change)
+{
+    kw_buf_reset(&change->detail);
+    kw_ledger_batch_reset(&change->entries);
+    change->drop_count = 0;
+}
+
+/* Steps 3 and 4, and the inner half of 2. recorded says whether the ledger has the change. */
+static KW_ERR transact(struct kw_change *change, bool *recorded, struct kw_error *err)
 {
     struct kw_store *store = change->authority->store;
-    if (change->apply == NULL)
-        return record_success(change, err);
     KW_TRY(kw_store_begin(store, err));
     kw_code code = change->apply(change, err);
     if (code == KW_OK) {
@@ -98,10 +106,27 @@ static KW_ERR carry_out(struct kw_change *change, bool *recorded, struct kw_erro
         *recorded = code == KW_OK;
     }
     if (code == KW_OK)
-        code = kw_store_commit(store, err);
-    else
-        kw_store_rollback(store);
+        return kw_store_commit(store, err);
+    kw_store_rollback(store);
     return code;
+}
+
+/* Others may have changed what was prepared for, again and again; not for ever. */
+static KW_ERR carry_out(struct kw_change *change, bool *recorded, struct kw_error *err)
+{
+    if (change->apply == NULL)
+        return record_success(change, err);
+    for (int i = 0; i < TRIES; i++) {
+        start_over(change);
+        if (change->prepare != NULL)
+            KW_TRY(change->prepare(change, err));
+        kw_code code = transact(change, recorded, err);
+        if (code != KW_AGAIN || *recorded)
+            return code;
+    }
+    start_over(change);
+    return kw_fail(err, KW_UNAVAILABLE, "others changed the same key %d times meanwhile: try again",
+                   TRIES);
 }
 
 static bool is_ledger_failure(kw_code code)

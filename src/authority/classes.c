@@ -43,11 +43,15 @@ KW_ERR kw_authority_class_check(const struct kw_authority *authority, const char
 
 /* A tag names one class of an authority; two names with the same tag would be told apart by trial.
  */
-static KW_ERR add(struct kw_authority *authority, const char *name, struct kw_error *err)
+static KW_ERR add(struct kw_authority *authority, const char *name, struct kw_data_class **out,
+                  struct kw_error *err)
 {
     KW_TRY(kw_class_name_check(name, err));
-    if (kw_class_by_name(authority, name) != NULL)
-        return KW_OK;
+    for (size_t i = 0; i < authority->class_count; i++) {
+        *out = &authority->classes[i];
+        if (strcmp((*out)->name, name) == 0)
+            return KW_OK;
+    }
     if (authority->class_count == KW_CLASSES_MAX)
         return kw_fail(err, KW_BAD_CONFIG, "more than %d data classes", KW_CLASSES_MAX);
     struct kw_data_class *cls = &authority->classes[authority->class_count];
@@ -59,15 +63,22 @@ static KW_ERR add(struct kw_authority *authority, const char *name, struct kw_er
                        other->name);
     snprintf(cls->name, sizeof cls->name, "%s", name);
     authority->class_count++;
+    *out = cls;
     return KW_OK;
 }
 
-KW_ERR kw_classes_init(struct kw_authority *authority, const char *const *names, size_t count,
-                       struct kw_error *err)
+KW_ERR kw_classes_init(struct kw_authority *authority, const struct kw_class_rules *rules,
+                       size_t count, struct kw_error *err)
 {
+    struct kw_data_class *cls = NULL;
     for (size_t i = 0; i < KW_COUNT(built_in); i++)
-        KW_TRY(add(authority, built_in[i], err));
-    for (size_t i = 0; i < count; i++)
-        KW_TRY(add(authority, names[i], err));
+        KW_TRY(add(authority, built_in[i], &cls, err));
+    for (size_t i = 0; i < count; i++) {
+        KW_TRY(add(authority, rules[i].name, &cls, err));
+        cls->age = rules[i].age;
+        cls->hsm = rules[i].hsm;
+        cls->held_batch = rules[i].held_batch;
+        cls->held_keep_ms = rules[i].held_keep_ms;
+    }
     return KW_OK;
 }

@@ -16,12 +16,12 @@ static kw_code hold(struct kw_dk_batch *batch, uint64_t reference, uint32_t vers
             return KW_OK;
         }
     }
-    struct kw_keyring_entry *entry = kw_keyring_find(ring, reference, version);
+    struct kw_keyring_entry *entry = kw_keyring_find(ring, reference, version, NULL);
     if (entry == NULL) {
         if (!may_block)
             return KW_AGAIN;
         struct kw_error ignored;
-        kw_code code = kw_keyring_get(ring, reference, version, &entry, &ignored);
+        kw_code code = kw_keyring_get(ring, reference, version, NULL, &entry, &ignored);
         if (code != KW_OK)
             return code == KW_AGAIN ? KW_UNAVAILABLE : code;
     }

@@ -12,9 +12,26 @@
 
 enum { KW_TOKEN_CACHE = 256 };
 
+/* A class and its rules, as they were configured: 0 where they say nothing. */
 struct kw_data_class {
     char name[KW_CLASS_MAX + 1];
     uint8_t tag[KW_CLASS_TAG_SIZE];
+    struct kw_keyring_age age;
+    bool hsm;
+    uint32_t held_batch;
+    int64_t held_keep_ms;
+};
+
+/* Where the search for missing copies is: repair.c, one thread's at a time. */
+struct kw_repair {
+    bool searching;
+    size_t route; /* of the router's, one after another, and the last version seen there */
+    struct kw_store_place place;
+    bool hopeless;    /* this route makes no copies now */
+    uint64_t lacking; /* seen since the search began, and made up for */
+    uint64_t repairs;
+    int64_t again_at_ms; /* kw_clock_ms(): the next search */
+    int64_t pause_ms;    /* before it, while something is lacking; 0: nothing is */
 };
 
 /* Uses of a version that the store has not been told of yet. */
@@ -28,11 +45,15 @@ struct kw_usage {
 struct kw_authority {
     struct kw_store *store;
     struct kw_ledger *ledger;
+    struct kw_router *router;
+    struct kw_meter *meter; /* may be NULL: nobody counts */
     struct kw_keyring *ring;
-    struct kw_region regions[KW_REGIONS_MAX];
+    char regions[KW_REGIONS_MAX][KW_REGION_MAX + 1];
     size_t region_count;
     struct kw_data_class classes[KW_CLASSES_MAX];
     size_t class_count;
+    struct kw_keyring_age age;          /* of classes that set none */
+    struct kw_keyring_age attached_age; /* filled in: never 0 */
     uint32_t window_days;
     uint64_t wraps_limit;
     struct kw_rate *rate; /* by key reference; NULL: no limit */
@@ -52,8 +73,8 @@ struct kw_authority {
 
     KW_ERR (*on_tick)(void *arg, struct kw_error *err);
     void *on_tick_arg;
-    pthread_t scheduler;
-    bool background;
+    pthread_t scheduler, upkeep;
+    bool background, has_upkeep;
     pthread_mutex_t stop_lock;
     pthread_cond_t stop_signal;
     bool stopping;
@@ -61,8 +82,11 @@ struct kw_authority {
 
     atomic_uint_fast64_t generated, unwrapped, rewrapped, refused, destroyed_keys, rotated_keys;
     atomic_uint_fast64_t signed_messages, tick_failures;
-    atomic_int last_tick;
-    atomic_bool purge_wanted; /* by a destruction, also one before the last restart */
+    atomic_uint_fast64_t repaired_copies, lacking_copies;
+    atomic_int last_tick, last_upkeep;
+    atomic_bool purge_wanted;  /* by a destruction, also one before the last restart */
+    atomic_bool repair_wanted; /* a version was made with fewer copies than there are routes */
+    struct kw_repair repair;
 };
 
 /* gate.c: may a key in these states be used? KW_OK, or the refusal that names the state. */
@@ -79,8 +103,8 @@ const struct kw_data_class *kw_class_by_tag(const struct kw_authority *authority
                                             const uint8_t tag[KW_CLASS_TAG_SIZE]);
 const struct kw_data_class *kw_class_by_name(const struct kw_authority *authority,
                                              const char *name);
-KW_ERR kw_classes_init(struct kw_authority *authority, const char *const *names, size_t count,
-                       struct kw_error *err);
+KW_ERR kw_classes_init(struct kw_authority *authority, const struct kw_class_rules *rules,
+                       size_t count, struct kw_error *err);
 
 /* version.c: a version that is not in the store yet: its row and its wrapped copies. */
 struct kw_fresh_version {
@@ -99,6 +123,9 @@ KW_ERR kw_version_prepare(struct kw_authority *authority, const struct kw_key_ro
 /* Writes it, inside the transaction. */
 KW_ERR kw_version_put(struct kw_authority *authority, const struct kw_fresh_version *fresh,
                       struct kw_error *err);
+/* Writes its copies alone: of a version that is there. */
+KW_ERR kw_version_put_copies(struct kw_authority *authority, const struct kw_fresh_version *fresh,
+                             struct kw_error *err);
 /* Wraps the version's key anew as key's custody wants; skip (may be NULL) names providers that have
  * a copy. The copies are added to *out. */
 KW_ERR kw_version_wrap(struct kw_authority *authority, const struct kw_key_row *key,
@@ -119,7 +146,8 @@ KW_ERR kw_version_load(void *arg, struct kw_keyring_facts *facts, struct kw_secr
 /* side.c: a failure of the customer's provider, under the name that says whose side it is. */
 kw_code kw_side_of(const struct kw_key_row *key, kw_code code, struct kw_error *err);
 
-/* repair.c: a few copies that are missing, for the scheduler. */
+/* repair.c: makes a few of the copies that are missing, for the scheduler. One thread at a time. A
+ * provider that does not answer is no failure: kw_authority_stats counts what is lacking. */
 KW_ERR kw_copies_repair(struct kw_authority *authority, struct kw_error *err);
 
 /* usage.c */
@@ -134,17 +162,20 @@ void kw_usage_rotate_soon(struct kw_authority *authority, uint64_t reference);
 /* key.c: for the scheduler. */
 KW_ERR kw_key_destroy_due(struct kw_authority *authority, uint64_t reference, struct kw_error *err);
 KW_ERR kw_key_rotate_worn(struct kw_authority *authority, uint64_t reference, struct kw_error *err);
-/* key.c: for tenant.c, inside a transaction. */
-KW_ERR kw_key_add(struct kw_authority *authority, const char *tenant, const char *region,
-                  uint8_t suite, uint64_t *reference, struct kw_error *err);
+/* key.c: for tenant.c: the row of a managed key that is not there yet. KW_UNKNOWN_REGION. */
+KW_ERR kw_key_plan(const struct kw_authority *authority, const char *tenant, const char *region,
+                   uint8_t suite, struct kw_key_row *out, struct kw_error *err);
 int64_t kw_window_end(const struct kw_authority *authority, uint32_t window_days);
 KW_ERR kw_window_check(uint32_t window_days, struct kw_error *err);
 
 /* token.c */
 void kw_token_forget(struct kw_authority *authority, const char *id);
 
-/* scheduler.c */
+/* scheduler.c: two threads, one for what the store alone does (counters, destructions), one for
+ * what asks providers (rotations, repairs), which may take its time. */
 KW_ERR kw_scheduler_start(struct kw_authority *authority, struct kw_error *err);
 void kw_scheduler_stop(struct kw_authority *authority);
+/* Is it being stopped? For work that is long and can be left off. */
+bool kw_scheduler_stopping(struct kw_authority *authority);
 
 #endif

@@ -2,6 +2,7 @@
  * destruction, destroy. Each is a change (change.h) whose apply() moves one row from one state to
  * the next. */
 #include "authority/change.h"
+#include "authority/custody.h"
 
 #include "base/clock.h"
 #include "crypto/random.h"
@@ -35,26 +36,23 @@ static uint64_t fresh_reference(void)
     return reference;
 }
 
-KW_ERR kw_key_add(struct kw_authority *authority, const char *tenant, const char *region,
-                  uint8_t suite, uint64_t *reference, struct kw_error *err)
+KW_ERR kw_key_plan(const struct kw_authority *authority, const char *tenant, const char *region,
+                   uint8_t suite, struct kw_key_row *out, struct kw_error *err)
 {
-    if (kw_authority_region(authority, region) == NULL)
+    if (!kw_authority_region(authority, region))
         return kw_fail(err, KW_UNKNOWN_REGION,
                        "region '%.16s' is not configured: add it to 'regions'", region);
-    struct kw_key_row key = {.reference = fresh_reference(),
-                             .state = KW_KEY_IS_ACTIVE,
-                             .state_before = KW_KEY_IS_ACTIVE,
-                             .tenant_state = KW_TENANT_IS_ACTIVE,
-                             .suite = suite != 0 ? suite : kw_suite_id(kw_suite_default()),
-                             .custody = "managed",
-                             .current_version = 1,
-                             .created_ms = kw_clock_wall_ms(),
-                             .epoch = 1};
-    snprintf(key.tenant, sizeof key.tenant, "%s", tenant);
-    snprintf(key.region, sizeof key.region, "%s", region);
-    KW_TRY(kw_store_key_add(authority->store, &key, err));
-    KW_TRY(kw_version_make(authority, &key, 1, err));
-    *reference = key.reference;
+    *out = (struct kw_key_row){.reference = fresh_reference(),
+                               .state = KW_KEY_IS_ACTIVE,
+                               .state_before = KW_KEY_IS_ACTIVE,
+                               .tenant_state = KW_TENANT_IS_ACTIVE,
+                               .suite = suite != 0 ? suite : kw_suite_id(kw_suite_default()),
+                               .custody = "managed",
+                               .current_version = 1,
+                               .created_ms = kw_clock_wall_ms(),
+                               .epoch = 1};
+    snprintf(out->tenant, sizeof out->tenant, "%s", tenant);
+    snprintf(out->region, sizeof out->region, "%s", region);
     return KW_OK;
 }
 
@@ -102,22 +100,67 @@ static KW_ERR deactivate(struct kw_authority *authority, const struct kw_key_row
     return kw_store_version_set(authority->store, &old, err);
 }
 
-static KW_ERR apply_rotate(struct kw_change *change, struct kw_error *err)
+struct rotation {
+    struct kw_key_row before; /* the key that the next version was made for */
+    struct kw_fresh_version next;
+    uint32_t version;
+};
+
+static KW_ERR check_rotatable(const struct kw_key_row *key, struct kw_error *err)
 {
-    struct kw_key_row key;
-    KW_TRY(get_key(change, &key, err));
-    kw_code gate = kw_gate_key(key.tenant_state, key.state);
+    enum kw_custody custody = KW_MANAGED;
+    kw_code gate = kw_gate_key(key->tenant_state, key->state);
     if (gate != KW_OK)
         return kw_fail_code(err, gate);
-    if (key.current_version == UINT32_MAX)
+    KW_TRY(kw_custody_from_name(key->custody, &custody, err));
+    if (custody == KW_HELD)
+        return kw_fail(err, KW_STATE_CONFLICT,
+                       "the key is held by the customer: rotate the root key at the customer's "
+                       "KMS, provider %s",
+                       key->provider);
+    if (custody == KW_IMPORTED)
+        return kw_fail(err, KW_STATE_CONFLICT,
+                       "the key is the customer's own material: import new material to rotate it");
+    if (key->current_version == UINT32_MAX)
         return kw_fail(err, KW_STATE_CONFLICT, "the key has no version numbers left");
+    return KW_OK;
+}
+
+static KW_ERR prepare_rotate(struct kw_change *change, struct kw_error *err)
+{
+    struct rotation *rotation = change->arg;
+    struct kw_key_row *key = &rotation->before;
+    kw_fresh_version_wipe(&rotation->next);
+    KW_TRY(get_key(change, key, err));
+    KW_TRY(check_rotatable(key, err));
+    return kw_version_prepare(change->authority, key, key->current_version + 1, NULL,
+                              &rotation->next, err);
+}
+
+/* Is the next version that was made still the next, and wrapped by whom it must be? */
+static bool still_fits(const struct kw_key_row *before, const struct kw_key_row *now)
+{
+    return before->reference == now->reference && before->current_version == now->current_version &&
+           strcmp(before->custody, now->custody) == 0 &&
+           strcmp(before->provider, now->provider) == 0 &&
+           strcmp(before->provider_key, now->provider_key) == 0;
+}
+
+static KW_ERR apply_rotate(struct kw_change *change, struct kw_error *err)
+{
+    struct rotation *rotation = change->arg;
+    struct kw_key_row key;
+    KW_TRY(get_key(change, &key, err));
+    KW_TRY(check_rotatable(&key, err));
+    if (!still_fits(&rotation->before, &key))
+        return kw_fail_code(err, KW_AGAIN);
     KW_TRY(deactivate(change->authority, &key, err));
-    KW_TRY(kw_version_make(change->authority, &key, key.current_version + 1, err));
+    KW_TRY(kw_version_put(change->authority, &rotation->next, err));
     key.current_version++;
     KW_TRY(put_state(change, &key, key.state, err));
     change->version = key.current_version;
     kw_buf_printf(&change->detail, "{\"previous_version\":%u}", key.current_version - 1);
-    *(uint32_t *)change->arg = key.current_version;
+    rotation->version = key.current_version;
     return kw_buf_status(&change->detail, err);
 }
 
@@ -125,18 +168,22 @@ KW_ERR kw_authority_key_rotate(struct kw_authority *authority, const struct kw_c
                                const char *tenant, const char *region, uint32_t *new_version,
                                struct kw_error *err)
 {
-    uint32_t version = 0;
+    struct rotation rotation = {.version = 0};
     struct kw_change change = key_change(authority, caller, tenant, region);
     change.operation = "RotateKey";
+    change.prepare = prepare_rotate;
     change.apply = apply_rotate;
-    change.arg = &version;
-    KW_TRY(kw_change_run(&change, err));
+    change.arg = &rotation;
+    kw_code code = kw_change_run(&change, err);
+    kw_fresh_version_wipe(&rotation.next);
+    KW_TRY(code);
     atomic_fetch_add(&authority->rotated_keys, 1);
     if (new_version != NULL)
-        *new_version = version;
+        *new_version = rotation.version;
     return KW_OK;
 }
 
+/* What the customer alone can rotate is left to its limit. */
 KW_ERR kw_key_rotate_worn(struct kw_authority *authority, uint64_t reference, struct kw_error *err)
 {
     struct kw_key_row key;
@@ -145,6 +192,8 @@ KW_ERR kw_key_rotate_worn(struct kw_authority *authority, uint64_t reference, st
     KW_TRY(kw_store_version_get(authority->store, reference, key.current_version, &version, err));
     if (version.wraps < authority->wraps_limit / 2)
         return KW_OK; /* somebody has rotated it already */
+    if (check_rotatable(&key, err) == KW_STATE_CONFLICT)
+        return KW_OK;
     return kw_authority_key_rotate(authority, &kw_caller_system, key.tenant, key.region, NULL, err);
 }
 
@@ -243,16 +292,62 @@ KW_ERR kw_authority_key_cancel_destroy(struct kw_authority *authority,
     return kw_change_run(&change, err);
 }
 
-static KW_ERR destroy_versions(struct kw_authority *authority, const struct kw_key_row *key,
-                               struct kw_error *err)
+/* What a version keeps when its state changes. Small: a held key has a version for each batch of
+ * data keys, with gaps between their numbers. */
+struct doomed {
+    uint32_t version;
+    int64_t deactivated_ms, expires_ms;
+};
+struct doomed_list {
+    struct doomed *rows;
+    size_t count, capacity;
+    bool out_of_memory;
+};
+
+static bool keep_doomed(void *arg, const struct kw_version_row *row)
 {
-    for (uint32_t v = 1; v <= key->current_version; v++) {
-        struct kw_version_row version;
-        KW_TRY(kw_store_version_get(authority->store, key->reference, v, &version, err));
-        version.state = KW_KEY_IS_DESTROYED;
-        KW_TRY(kw_store_version_set(authority->store, &version, err));
+    struct doomed_list *list = arg;
+    if (list->count == list->capacity) {
+        size_t capacity = list->capacity == 0 ? 16 : list->capacity * 2;
+        struct doomed *grown = realloc(list->rows, capacity * sizeof *grown);
+        list->out_of_memory = grown == NULL;
+        if (grown == NULL)
+            return false;
+        list->rows = grown;
+        list->capacity = capacity;
+    }
+    list->rows[list->count++] = (struct doomed){.version = row->version,
+                                                .deactivated_ms = row->deactivated_ms,
+                                                .expires_ms = row->expires_ms};
+    return true;
+}
+
+static KW_ERR destroy_listed(struct kw_store *store, uint64_t reference,
+                             const struct doomed_list *list, struct kw_error *err)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        struct kw_version_row row = {.reference = reference,
+                                     .version = list->rows[i].version,
+                                     .state = KW_KEY_IS_DESTROYED,
+                                     .deactivated_ms = list->rows[i].deactivated_ms,
+                                     .expires_ms = list->rows[i].expires_ms};
+        KW_TRY(kw_store_version_set(store, &row, err));
     }
     return KW_OK;
+}
+
+static KW_ERR destroy_versions(struct kw_store *store, uint64_t reference, size_t *count,
+                               struct kw_error *err)
+{
+    struct doomed_list list = {.rows = NULL};
+    kw_code code = kw_store_versions(store, reference, keep_doomed, &list, err);
+    if (code == KW_OK && list.out_of_memory)
+        code = kw_fail_code(err, KW_NO_MEMORY);
+    if (code == KW_OK)
+        code = destroy_listed(store, reference, &list, err);
+    *count = list.count;
+    free(list.rows);
+    return code;
 }
 
 /* The row is read again inside the transaction: it may have been cancelled since it was listed. */
@@ -260,15 +355,16 @@ static KW_ERR apply_destroy(struct kw_change *change, struct kw_error *err)
 {
     struct kw_authority *authority = change->authority;
     uint64_t copies = 0;
+    size_t versions = 0;
     struct kw_key_row key;
     KW_TRY(get_key(change, &key, err));
     if (key.state != KW_KEY_IS_PENDING || key.destroy_at_ms > kw_clock_wall_ms())
         return kw_fail(err, KW_STATE_CONFLICT, "the destruction was cancelled or put off");
-    KW_TRY(destroy_versions(authority, &key, err));
+    KW_TRY(destroy_versions(authority->store, key.reference, &versions, err));
     KW_TRY(kw_store_copies_destroy(authority->store, key.reference, 0, &copies, err));
     KW_TRY(put_state(change, &key, KW_KEY_IS_DESTROYED, err));
-    kw_buf_printf(&change->detail, "{\"versions\":%u,\"copies_destroyed\":%llu}",
-                  key.current_version, (unsigned long long)copies);
+    kw_buf_printf(&change->detail, "{\"versions\":%zu,\"copies_destroyed\":%llu}", versions,
+                  (unsigned long long)copies);
     return kw_buf_status(&change->detail, err);
 }
 

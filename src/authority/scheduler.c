@@ -84,30 +84,52 @@ static KW_ERR purge(struct kw_authority *authority, struct kw_error *err)
     return code;
 }
 
-/* Counters first: rotation looks at what the store knows of them. */
-static KW_ERR round_of_work(struct kw_authority *authority, struct kw_error *err)
+static kw_code first_of(kw_code a, kw_code b)
 {
-    kw_keyring_collect(authority->ring);
-    kw_code usage = kw_usage_flush(authority, err);
-    kw_code worn = rotate_worn(authority, err);
-    kw_code due = destroy_due(authority, err);
-    kw_code purged = purge(authority, err);
-    kw_code above =
-        authority->on_tick != NULL ? authority->on_tick(authority->on_tick_arg, err) : KW_OK;
-    return usage != KW_OK    ? usage
-           : worn != KW_OK   ? worn
-           : due != KW_OK    ? due
-           : purged != KW_OK ? purged
-                             : above;
+    return a != KW_OK ? a : b;
 }
 
+/* What needs no provider, and so never waits for one: a destruction that is due, above all. */
+static KW_ERR own_work(struct kw_authority *authority, struct kw_error *err)
+{
+    kw_keyring_collect(authority->ring);
+    kw_code code = kw_usage_flush(authority, err);
+    code = first_of(code, destroy_due(authority, err));
+    return first_of(code, purge(authority, err));
+}
+
+/* What asks providers, and lasts as long as they do. After the counters: rotation looks at what the
+ * store knows of them. */
+static KW_ERR upkeep(struct kw_authority *authority, struct kw_error *err)
+{
+    kw_code code = rotate_worn(authority, err);
+    return first_of(code, kw_copies_repair(authority, err));
+}
+
+/* Where there are threads the upkeep has one of its own; how it went counts all the same. */
 KW_ERR kw_authority_tick(struct kw_authority *authority, struct kw_error *err)
 {
-    kw_code code = round_of_work(authority, err);
-    atomic_store(&authority->last_tick, (int)code);
+    kw_code code = own_work(authority, err);
+    if (!authority->background)
+        code = first_of(code, upkeep(authority, err));
+    if (authority->on_tick != NULL)
+        code = first_of(code, authority->on_tick(authority->on_tick_arg, err));
+    kw_code elsewhere = (kw_code)atomic_load(&authority->last_upkeep);
+    atomic_store(&authority->last_tick, (int)first_of(code, elsewhere));
     if (code != KW_OK)
         atomic_fetch_add(&authority->tick_failures, 1);
     return code;
+}
+
+/* ---- The threads ------------------------------------------------------------------------------
+ */
+
+bool kw_scheduler_stopping(struct kw_authority *authority)
+{
+    pthread_mutex_lock(&authority->stop_lock);
+    bool stopping = authority->stopping;
+    pthread_mutex_unlock(&authority->stop_lock);
+    return stopping;
 }
 
 /* Waits for the period or the stop; true to go on. */
@@ -136,13 +158,31 @@ static void *schedule(void *arg)
     return NULL;
 }
 
+static void *keep_up(void *arg)
+{
+    struct kw_authority *authority = arg;
+    struct kw_error ignored; /* kept as last_upkeep */
+    while (wait_for_turn(authority)) {
+        kw_code code = upkeep(authority, &ignored);
+        atomic_store(&authority->last_upkeep, (int)code);
+        if (code != KW_OK)
+            atomic_fetch_add(&authority->tick_failures, 1);
+        kw_aead_forget();
+    }
+    return NULL;
+}
+
 KW_ERR kw_scheduler_start(struct kw_authority *authority, struct kw_error *err)
 {
+    authority->background = true; /* before there is a thread to read it */
     int rc = pthread_create(&authority->scheduler, NULL, schedule, authority);
-    if (rc != 0)
+    if (rc != 0) {
+        authority->background = false;
         return kw_fail_errno(err, rc, "cannot start the scheduler");
-    authority->background = true;
-    return KW_OK;
+    }
+    rc = pthread_create(&authority->upkeep, NULL, keep_up, authority);
+    authority->has_upkeep = rc == 0;
+    return rc == 0 ? KW_OK : kw_fail_errno(err, rc, "cannot start the scheduler");
 }
 
 void kw_scheduler_stop(struct kw_authority *authority)
@@ -151,8 +191,10 @@ void kw_scheduler_stop(struct kw_authority *authority)
         return;
     pthread_mutex_lock(&authority->stop_lock);
     authority->stopping = true;
-    pthread_cond_signal(&authority->stop_signal);
+    pthread_cond_broadcast(&authority->stop_signal);
     pthread_mutex_unlock(&authority->stop_lock);
     pthread_join(authority->scheduler, NULL);
+    if (authority->has_upkeep)
+        pthread_join(authority->upkeep, NULL);
     authority->background = false;
 }

@@ -78,7 +78,7 @@ static KW_ERR decide(struct signing *s, struct kw_error *err)
     if (!kw_rate_take(s->authority->rate, key.reference, 1))
         return kw_fail_code(err, KW_RATE_LIMITED);
     kw_code code =
-        kw_keyring_get(s->authority->ring, key.reference, request->version, &s->entry, err);
+        kw_keyring_get(s->authority->ring, key.reference, request->version, NULL, &s->entry, err);
     if (code != KW_OK)
         return code == KW_AGAIN ? kw_fail_code(err, KW_UNAVAILABLE) : code;
     code = kw_gate_version(kw_keyring_facts(s->entry)->version_state, true);

@@ -1,5 +1,6 @@
 /* Tenants: created with their keys, suspended, resumed, closed. */
 #include "authority/change.h"
+#include "authority/fanout.h"
 
 #include "base/clock.h"
 #include "base/names.h"
@@ -7,10 +8,28 @@
 /* ---- Creation ---------------------------------------------------------------------------------
  */
 
+/* One key of the batch: made before the transaction, written in it. */
+struct new_key {
+    struct kw_key_row row;
+    struct kw_fresh_version version;
+};
+
 struct creation {
+    struct kw_authority *authority;
     const struct kw_tenant_spec *specs;
     size_t count;
+    struct new_key *keys; /* in the order of the specs and their regions */
+    size_t key_count;
 };
+
+static void forget_keys(struct creation *creation)
+{
+    for (size_t i = 0; i < creation->key_count; i++)
+        kw_fresh_version_wipe(&creation->keys[i].version);
+    free(creation->keys);
+    creation->keys = NULL;
+    creation->key_count = 0;
+}
 
 static KW_ERR check_spec(const struct kw_tenant_spec *spec, struct kw_error *err)
 {
@@ -25,33 +44,86 @@ static KW_ERR check_spec(const struct kw_tenant_spec *spec, struct kw_error *err
     return KW_OK;
 }
 
-static KW_ERR add_tenant(struct kw_change *change, const struct kw_tenant_spec *spec,
+/* What can be refused is refused before any provider is asked. */
+static KW_ERR check_new(struct kw_change *change, const struct kw_tenant_spec *spec,
+                        struct kw_error *err)
+{
+    struct kw_tenant_row there;
+    struct kw_error ignored;
+    KW_TRY(kw_caller_check(change->caller, change->right, spec->id, err));
+    KW_TRY(check_spec(spec, err));
+    kw_code code = kw_store_tenant_get(change->authority->store, spec->id, &there, &ignored);
+    if (code == KW_OK)
+        return kw_fail(err, KW_EXISTS, "tenant '%s' exists already", spec->id);
+    return code == KW_TENANT_NOT_FOUND ? KW_OK : kw_fail(err, code, "%s", ignored.text);
+}
+
+static KW_ERR plan_keys(struct creation *creation, struct kw_error *err)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < creation->count; i++)
+        count += creation->specs[i].region_count;
+    creation->keys = calloc(count, sizeof *creation->keys);
+    if (creation->keys == NULL)
+        return kw_fail_code(err, KW_NO_MEMORY);
+    for (size_t i = 0; i < creation->count; i++) {
+        const struct kw_tenant_spec *spec = &creation->specs[i];
+        for (size_t j = 0; j < spec->region_count; j++) {
+            KW_TRY(kw_region_name_check(spec->regions[j], err));
+            KW_TRY(kw_key_plan(creation->authority, spec->id, spec->regions[j], spec->suite,
+                               &creation->keys[creation->key_count++].row, err));
+        }
+    }
+    return KW_OK;
+}
+
+static KW_ERR make_version(void *arg, size_t i, struct kw_error *err)
+{
+    const struct creation *creation = arg;
+    struct new_key *key = &creation->keys[i];
+    return kw_version_prepare(creation->authority, &key->row, 1, NULL, &key->version, err);
+}
+
+static KW_ERR prepare_create(struct kw_change *change, struct kw_error *err)
+{
+    struct creation *creation = change->arg;
+    forget_keys(creation);
+    for (size_t i = 0; i < creation->count; i++)
+        KW_TRY(check_new(change, &creation->specs[i], err));
+    KW_TRY(plan_keys(creation, err));
+    return kw_fanout(creation->key_count, KW_FANOUT_MAX, make_version, creation, err);
+}
+
+static KW_ERR put_key(struct kw_authority *authority, const struct new_key *key,
+                      struct kw_error *err)
+{
+    KW_TRY(kw_store_key_add(authority->store, &key->row, err));
+    return kw_version_put(authority, &key->version, err);
+}
+
+static KW_ERR put_tenant(struct kw_authority *authority, const struct kw_tenant_spec *spec,
                          struct kw_error *err)
 {
     struct kw_tenant_row row = {.state = KW_TENANT_IS_ACTIVE,
                                 .tier = spec->tier != 0 ? spec->tier : KW_TIER_STANDARD,
                                 .created_ms = kw_clock_wall_ms(),
                                 .epoch = 1};
-    KW_TRY(check_spec(spec, err));
     snprintf(row.id, sizeof row.id, "%s", spec->id);
     snprintf(row.labels, sizeof row.labels, "%s", spec->labels != NULL ? spec->labels : "{}");
-    KW_TRY(kw_store_tenant_add(change->authority->store, &row, err));
-    for (size_t i = 0; i < spec->region_count; i++) {
-        uint64_t reference = 0;
-        KW_TRY(kw_region_name_check(spec->regions[i], err));
-        KW_TRY(kw_key_add(change->authority, spec->id, spec->regions[i], spec->suite, &reference,
-                          err));
-        KW_TRY(kw_change_event(change, spec->id, spec->regions[i], reference, 1, err));
-    }
-    return KW_OK;
+    return kw_store_tenant_add(authority->store, &row, err);
 }
 
 static KW_ERR apply_create(struct kw_change *change, struct kw_error *err)
 {
     const struct creation *creation = change->arg;
+    const struct new_key *key = creation->keys;
     for (size_t i = 0; i < creation->count; i++) {
-        KW_TRY(kw_caller_check(change->caller, change->right, creation->specs[i].id, err));
-        KW_TRY(add_tenant(change, &creation->specs[i], err));
+        KW_TRY(put_tenant(change->authority, &creation->specs[i], err));
+        for (size_t j = 0; j < creation->specs[i].region_count; j++, key++) {
+            KW_TRY(put_key(change->authority, key, err));
+            KW_TRY(kw_change_event(change, key->row.tenant, key->row.region, key->row.reference, 1,
+                                   err));
+        }
     }
     return KW_OK;
 }
@@ -63,16 +135,19 @@ KW_ERR kw_authority_tenants_create(struct kw_authority *authority, const struct 
     if (count == 0)
         return kw_fail(err, KW_USAGE, "no tenant was named");
     KW_TRY(kw_tenant_name_check(specs[0].id, err));
-    struct creation creation = {.specs = specs, .count = count};
+    struct creation creation = {.authority = authority, .specs = specs, .count = count};
     struct kw_change change = {.authority = authority,
                                .caller = caller,
                                .operation = "CreateTenant",
                                .activity = KW_ACTIVITY_CREATE,
                                .right = KW_RIGHT_MANAGE_TENANTS,
                                .tenant = count == 1 ? specs[0].id : NULL,
+                               .prepare = prepare_create,
                                .apply = apply_create,
                                .arg = &creation};
-    return kw_change_run(&change, err);
+    kw_code code = kw_change_run(&change, err);
+    forget_keys(&creation);
+    return code;
 }
 
 KW_ERR kw_authority_tenant_create(struct kw_authority *authority, const struct kw_caller *caller,
@@ -93,7 +168,7 @@ static bool keep_key(void *arg, const struct kw_key_row *row)
     return list->count < KW_COUNT(list->rows);
 }
 
-static KW_ERR apply_add_region(struct kw_change *change, struct kw_error *err)
+static KW_ERR check_add_region(struct kw_change *change, struct kw_error *err)
 {
     struct kw_tenant_row tenant;
     struct key_list keys = {.count = 0};
@@ -103,9 +178,29 @@ static KW_ERR apply_add_region(struct kw_change *change, struct kw_error *err)
     KW_TRY(kw_store_keys(change->authority->store, change->tenant, keep_key, &keys, err));
     if (keys.count == KW_COUNT(keys.rows)) /* suspending and closing take in no more */
         return kw_fail(err, KW_TOO_LARGE, "a tenant has at most %d keys", KW_REGIONS_MAX);
+    for (size_t i = 0; i < keys.count; i++)
+        if (strcmp(keys.rows[i].region, change->region) == 0)
+            return kw_fail(err, KW_EXISTS, "tenant '%s' has a key in region %s already",
+                           change->tenant, change->region);
+    return KW_OK;
+}
+
+static KW_ERR prepare_add_region(struct kw_change *change, struct kw_error *err)
+{
+    struct new_key *key = change->arg;
+    kw_fresh_version_wipe(&key->version);
+    KW_TRY(check_add_region(change, err));
+    KW_TRY(kw_key_plan(change->authority, change->tenant, change->region, 0, &key->row, err));
+    return kw_version_prepare(change->authority, &key->row, 1, NULL, &key->version, err);
+}
+
+static KW_ERR apply_add_region(struct kw_change *change, struct kw_error *err)
+{
+    const struct new_key *key = change->arg;
+    KW_TRY(check_add_region(change, err));
+    change->reference = key->row.reference;
     change->version = 1;
-    return kw_key_add(change->authority, change->tenant, change->region, 0, &change->reference,
-                      err);
+    return put_key(change->authority, key, err);
 }
 
 KW_ERR kw_authority_tenant_add_region(struct kw_authority *authority,
@@ -114,6 +209,7 @@ KW_ERR kw_authority_tenant_add_region(struct kw_authority *authority,
 {
     KW_TRY(kw_tenant_name_check(tenant, err));
     KW_TRY(kw_region_name_check(region, err));
+    struct new_key key = {.row = {.reference = 0}};
     struct kw_change change = {.authority = authority,
                                .caller = caller,
                                .operation = "CreateKey",
@@ -121,8 +217,12 @@ KW_ERR kw_authority_tenant_add_region(struct kw_authority *authority,
                                .right = KW_RIGHT_MANAGE_TENANTS,
                                .tenant = tenant,
                                .region = region,
-                               .apply = apply_add_region};
-    return kw_change_run(&change, err);
+                               .prepare = prepare_add_region,
+                               .apply = apply_add_region,
+                               .arg = &key};
+    kw_code code = kw_change_run(&change, err);
+    kw_fresh_version_wipe(&key.version);
+    return code;
 }
 
 /* ---- Suspension, resumption, closing ----------------------------------------------------------

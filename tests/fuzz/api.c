@@ -89,9 +89,11 @@ static void ask(const char *path, const char *body, const char *name, struct kw_
 static void open_authority(void)
 {
     static struct kw_secret seed;
-    static struct kw_region region = {.name = "eu", .provider_count = 1};
+    static const char *const names[] = {"eu"};
     char store[300], ledger[300];
-    struct kw_authority_options options = {.regions = &region, .region_count = 1};
+    struct kw_router_region region = {.name = "eu", .route_count = 1, .routes = {{.key = "eu"}}};
+    struct kw_router_options router = {.regions = &region, .region_count = 1};
+    struct kw_authority_options options = {.regions = names, .region_count = 1};
     struct kw_authority *authority = NULL;
     struct kw_api_options wanted = {.threads = 0};
     snprintf(store, sizeof store, "%s/keyward.db", dir);
@@ -100,9 +102,9 @@ static void open_authority(void)
     must(kw_secret_alloc(&seed, 32, NULL) == KW_OK, "no secret memory");
     struct kw_ledger_options log = {.dir = ledger, .origin = "fuzz.example", .seed = &seed};
     must(kw_store_sqlite_open(store, true, &options.store, NULL) == KW_OK, "no store");
-    must(kw_provider_software_new("software", &seed, &region.providers[0].provider, NULL) == KW_OK,
+    must(kw_provider_software_new("software", &seed, &region.routes[0].provider, NULL) == KW_OK,
          "no provider");
-    region.providers[0].key = "eu";
+    must(kw_router_new(&router, &options.router, NULL) == KW_OK, "no router");
     must(kw_ledger_create(&log, NULL) == KW_OK, "no ledger");
     must(kw_ledger_open(&log, &options.ledger, NULL) == KW_OK, "no ledger");
     must(kw_authority_new(&options, &authority, NULL) == KW_OK, "no authority");

@@ -82,37 +82,105 @@ static void open_store(struct kw_fixture *f)
     f->store = f->faulty.store;
 }
 
-static void open_providers(struct kw_fixture *f)
+static const struct kw_fixture_place usual_places[] = {
+    {.provider = "software-eu", .region = "eu"},
+    {.provider = "software-us", .region = "us"},
+};
+
+static struct kw_script *script_at(struct kw_fixture *f, size_t i, const char *name)
+{
+    if (strcmp(name, "software-eu") == 0)
+        return &f->eu;
+    return strcmp(name, "software-us") == 0 ? &f->us : &f->scripts[i];
+}
+
+struct kw_script *kw_fixture_script(struct kw_fixture *f, const char *provider)
+{
+    for (size_t i = 0; i < f->provider_count; i++)
+        if (strcmp(kw_provider_name(f->providers[i]), provider) == 0)
+            return script_at(f, i, provider);
+    fail_msg("the fixture has no provider %s", provider);
+    return NULL;
+}
+
+/* The roots differ, and are the same after a restart. */
+static struct kw_provider *provider_of(struct kw_fixture *f, const char *name)
 {
     struct kw_error err;
     struct kw_provider *behind = NULL;
-    must(kw_provider_test_new("software", 1, &behind, &err), &err);
-    if (f->options.wrap_provider != NULL)
+    size_t at = f->provider_count;
+    for (size_t i = 0; i < at; i++)
+        if (strcmp(kw_provider_name(f->providers[i]), name) == 0)
+            return f->providers[i];
+    assert_true(at < KW_FIXTURE_PROVIDERS_MAX);
+    must(kw_provider_test_new("software", (uint8_t)(at + 1), &behind, &err), &err);
+    if (f->options.wrap_provider != NULL && strcmp(name, "software-eu") == 0)
         must(f->options.wrap_provider(f->options.arg, behind, &behind, &err), &err);
-    must(kw_provider_scripted_new("software-eu", behind, &f->eu, &f->providers[0], &err), &err);
-    must(kw_provider_test_new("software", 2, &behind, &err), &err);
-    must(kw_provider_scripted_new("software-us", behind, &f->us, &f->providers[1], &err), &err);
+    struct kw_script *script = script_at(f, at, name);
+    script->seen = f->options.seen;
+    script->seen_arg = f->options.seen_arg;
+    must(kw_provider_scripted_new(name, behind, script, &f->providers[at], &err), &err);
+    f->provider_count++;
+    return f->providers[at];
+}
+
+static void place(struct kw_fixture *f, const struct kw_fixture_place *from,
+                  struct kw_router_region *region, struct kw_router_guest *guests)
+{
+    struct kw_provider *provider = provider_of(f, from->provider);
+    if (strcmp(from->region, region->name) != 0)
+        return;
+    if (from->tenants != NULL) {
+        guests[region->guest_count++] = (struct kw_router_guest){.provider = provider,
+                                                                 .tenants = from->tenants,
+                                                                 .hsm = from->hsm,
+                                                                 .price_nano = from->price_nano};
+        return;
+    }
+    region->routes[region->route_count++] =
+        (struct kw_router_route){.provider = provider,
+                                 .key = from->key != NULL ? from->key : from->region,
+                                 .hsm = from->hsm,
+                                 .price_nano = from->price_nano};
+}
+
+static void open_router(struct kw_fixture *f)
+{
+    struct kw_error err;
+    struct kw_router_guest guests[2][KW_FIXTURE_PROVIDERS_MAX];
+    struct kw_router_region regions[2] = {{.name = "eu"}, {.name = "us"}};
+    bool own = f->options.places != NULL;
+    const struct kw_fixture_place *places = own ? f->options.places : usual_places;
+    size_t count = own ? f->options.place_count : KW_COUNT(usual_places);
+    for (size_t r = 0; r < KW_COUNT(regions); r++) {
+        regions[r].copies_min = f->options.copies_min;
+        regions[r].preference = f->options.preference;
+        regions[r].guests = guests[r];
+        for (size_t i = 0; i < count; i++)
+            place(f, &places[i], &regions[r], guests[r]);
+    }
+    struct kw_router_options options = {.regions = regions,
+                                        .region_count = KW_COUNT(regions),
+                                        .attempt_ms = f->options.attempt_ms,
+                                        .open_ms = f->options.open_ms};
+    must(kw_router_new(&options, &f->router, &err), &err);
 }
 
 static void open_authority(struct kw_fixture *f)
 {
+    static const char *const regions[] = {"eu", "us"};
     struct kw_error err;
-    struct kw_region regions[2] = {{.name = "eu", .provider_count = 1},
-                                   {.name = "us", .provider_count = 1}};
-    regions[0].providers[0].provider = f->providers[0];
-    regions[0].providers[0].key = "eu";
-    regions[1].providers[0].provider = f->providers[1];
-    regions[1].providers[0].key = "us";
     struct kw_authority_options options = {
         .store = f->store,
         .ledger = f->ledger,
+        .router = f->router,
         .regions = regions,
-        .region_count = 2,
+        .region_count = KW_COUNT(regions),
         .classes = f->options.classes,
         .class_count = f->options.class_count,
         .keyring_bytes = f->options.keyring_bytes,
-        .keyring_ttl_ms = f->options.keyring_ttl_ms,
-        .keyring_hard_ttl_ms = f->options.keyring_hard_ttl_ms,
+        .age = f->options.age,
+        .attached_age = f->options.attached_age,
         .wraps_limit = f->options.wraps_limit,
         .background = f->options.background,
     };
@@ -122,7 +190,7 @@ static void open_authority(struct kw_fixture *f)
 static void open_parts(struct kw_fixture *f, bool fresh)
 {
     open_store(f);
-    open_providers(f);
+    open_router(f);
     open_ledger(f, fresh);
     open_authority(f);
 }
@@ -135,8 +203,10 @@ static void close_parts(struct kw_fixture *f)
     if (!atomic_load(&f->ledger_fails))
         must(code, &err);
     kw_store_free(f->store);
-    kw_provider_free(f->providers[0]);
-    kw_provider_free(f->providers[1]);
+    kw_router_free(f->router);
+    for (size_t i = 0; i < f->provider_count; i++)
+        kw_provider_free(f->providers[i]);
+    f->provider_count = 0;
     f->faulty = (struct kw_faulty){0};
 }
 

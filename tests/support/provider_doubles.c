@@ -79,14 +79,23 @@ KW_ERR kw_provider_bad_new(enum kw_bad how, struct kw_provider **out, struct kw_
 struct scripted {
     struct kw_provider *behind;
     struct kw_script *script;
+    char name[64];
 };
 
-static KW_ERR play(struct kw_script *script, _Atomic uint64_t *calls, struct kw_error *err)
+static KW_ERR play(const struct scripted *to, const struct kw_provider_call *call,
+                   _Atomic uint64_t *calls, struct kw_error *err)
 {
+    struct kw_script *script = to->script;
     atomic_fetch_add(calls, 1);
+    if (script->seen != NULL)
+        script->seen(script->seen_arg, to->name, call);
+    atomic_fetch_add(&script->inside, 1);
+    while (atomic_load(&script->hold))
+        usleep(200);
     int64_t delay = atomic_load(&script->delay_ms);
     if (delay > 0)
         usleep((useconds_t)delay * 1000);
+    atomic_fetch_sub(&script->inside, 1);
     if (atomic_load(&script->skip_ms) != 0)
         kw_clock_test_offset(atomic_load(&script->skip_ms));
     kw_code code = (kw_code)atomic_load(&script->fail_with);
@@ -103,7 +112,7 @@ static kw_code scripted_wrap(void *state, const struct kw_provider_call *call,
                              struct kw_error *err)
 {
     struct scripted *to = state;
-    KW_TRY(play(to->script, &to->script->wraps, err));
+    KW_TRY(play(to, call, &to->script->wraps, err));
     return kw_provider_wrap(to->behind, call, plaintext, out, err);
 }
 
@@ -111,7 +120,7 @@ static kw_code scripted_unwrap(void *state, const struct kw_provider_call *call,
                                struct kw_bytes wrapped, struct kw_secret *out, struct kw_error *err)
 {
     struct scripted *to = state;
-    KW_TRY(play(to->script, &to->script->unwraps, err));
+    KW_TRY(play(to, call, &to->script->unwraps, err));
     return kw_provider_unwrap(to->behind, call, wrapped, out, err);
 }
 
@@ -119,7 +128,7 @@ static kw_code scripted_check(void *state, const struct kw_provider_call *call,
                               struct kw_error *err)
 {
     struct scripted *to = state;
-    KW_TRY(play(to->script, &to->script->checks, err));
+    KW_TRY(play(to, call, &to->script->checks, err));
     return kw_provider_check(to->behind, call->key, call->deadline_ms, err);
 }
 
@@ -147,6 +156,7 @@ KW_ERR kw_provider_scripted_new(const char *name, struct kw_provider *behind,
     }
     state->behind = behind;
     state->script = script;
+    snprintf(state->name, sizeof state->name, "%s", name);
     return kw_provider_new(&scripted_ops, state, name, out, err);
 }
 

@@ -28,6 +28,11 @@ struct kw_script {
     _Atomic uint64_t fail_first; /* so many calls from now fail with KW_PROVIDER_UNAVAILABLE */
     _Atomic int64_t delay_ms;    /* real time that each call takes */
     _Atomic int64_t skip_ms;     /* each call moves the clock of base/clock.h on by so much */
+    _Atomic bool hold;           /* calls wait while it is set */
+    _Atomic uint64_t inside;     /* calls that are in it now */
+    /* Set before it is used, or NULL: sees each call before anything is done. Any thread. */
+    void (*seen)(void *arg, const char *provider, const struct kw_provider_call *call);
+    void *seen_arg;
 };
 /* Stands before behind and takes it over, also on failure. */
 KW_ERR kw_provider_scripted_new(const char *name, struct kw_provider *behind,
