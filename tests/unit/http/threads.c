@@ -22,7 +22,7 @@ static struct kw_http_stats stats(struct test_echo *echo)
 }
 
 struct load {
-    struct test_echo *echo;
+    struct test_client client;
     pthread_t thread;
     unsigned number;
     unsigned answered;
@@ -33,7 +33,7 @@ struct load {
 static void *drive(void *arg)
 {
     struct load *load = arg;
-    struct test_client c = test_connect(load->echo->port);
+    struct test_client c = load->client;
     for (unsigned i = 0; load->until_closed || i < ROUNDS; i++) {
         KW_AUTO(kw_buf) text = KW_BUF_INIT;
         for (unsigned k = 0; k < DEPTH; k++)
@@ -61,12 +61,15 @@ static void *drive(void *arg)
     return NULL;
 }
 
+/* Connected before any of them is served: a server that stops would refuse one that comes late. */
 static void start_load(struct test_echo *echo, struct load *loads, bool until_closed)
 {
     for (unsigned i = 0; i < CLIENTS; i++) {
-        loads[i] = (struct load){.echo = echo, .number = i, .until_closed = until_closed};
-        pthread_create(&loads[i].thread, NULL, drive, &loads[i]);
+        loads[i] = (struct load){.number = i, .until_closed = until_closed};
+        loads[i].client = test_connect(echo->port);
     }
+    for (unsigned i = 0; i < CLIENTS; i++)
+        pthread_create(&loads[i].thread, NULL, drive, &loads[i]);
 }
 
 static void answers_from_another_thread_under_load(void **state)
