@@ -89,7 +89,8 @@ static KW_ERR create_whole(const char *path, const struct kw_secret *text, size_
     return code != KW_OK ? code : kw_dir_sync(folder, err);
 }
 
-static KW_ERR write_file(const char *path, const struct kw_root_text *text, struct kw_error *err)
+static KW_ERR write_file(const char *path, const struct kw_root_text *text, bool replace,
+                         struct kw_error *err)
 {
     KW_AUTO(kw_secret) whole = KW_SECRET_INIT;
     KW_TRY(kw_secret_alloc(&whole, KW_ROOT_TEXT_MAX, err));
@@ -99,30 +100,60 @@ static KW_ERR write_file(const char *path, const struct kw_root_text *text, stru
     kw_base64_text((char *)whole.data + len, kw_bytes(text->body.data, text->body.len));
     len += strlen((char *)whole.data + len);
     whole.data[len++] = '\n';
-    return create_whole(path, &whole, len, err);
+    return replace ? kw_file_replace(path, 0600, kw_bytes(whole.data, len), err)
+                   : create_whole(path, &whole, len, err);
+}
+
+KW_ERR kw_root_file_put(const char *path, const struct kw_secret *root,
+                        const struct kw_secret *passphrase, bool replace, struct kw_error *err)
+{
+    char head[KW_ROOT_HEAD_MAX];
+    KW_AUTO(kw_root_text)
+    text = {.kind = passphrase != NULL ? KW_ROOT_PASSPHRASE : KW_ROOT_PLAIN,
+            .log2_n = KW_ROOT_LOG2_N};
+    if (!replace && kw_path_exists(path)) /* before the work; create_whole makes sure */
+        return kw_fail(err, KW_EXISTS, "%s exists already", path);
+    kw_random(text.salt, sizeof text.salt);
+    kw_root_text_head(head, &text);
+    text.head = kw_bytes_str(head);
+    if (passphrase != NULL)
+        KW_TRY(seal_body(&text, passphrase, root, err));
+    else
+        KW_TRY(kw_secret_copy(&text.body, root->data, root->len, err));
+    return write_file(path, &text, replace, err);
 }
 
 KW_ERR kw_root_file_create(const char *path, const struct kw_secret *passphrase,
                            struct kw_secret *out, struct kw_error *err)
 {
-    if (kw_path_exists(path)) /* before the work; create_whole makes sure */
-        return kw_fail(err, KW_EXISTS, "%s exists already", path);
-    char head[KW_ROOT_TEXT_MAX];
     KW_AUTO(kw_secret) root = KW_SECRET_INIT;
-    KW_AUTO(kw_root_text)
-    text = {.kind = passphrase != NULL ? KW_ROOT_PASSPHRASE : KW_ROOT_PLAIN,
-            .log2_n = KW_ROOT_LOG2_N};
-    kw_random(text.salt, sizeof text.salt);
-    kw_root_text_head(head, text.kind, text.log2_n, text.salt);
-    text.head = kw_bytes_str(head);
     KW_TRY(kw_random_secret(&root, KW_ROOT_SIZE, err));
-    if (passphrase != NULL)
-        KW_TRY(seal_body(&text, passphrase, &root, err));
-    else
-        KW_TRY(kw_secret_copy(&text.body, root.data, root.len, err));
-    KW_TRY(write_file(path, &text, err));
+    KW_TRY(kw_root_file_put(path, &root, passphrase, false, err));
     kw_secret_move(out, &root);
     return KW_OK;
+}
+
+void kw_root_holder_wipe(struct kw_root_holder *holder)
+{
+    kw_buf_wipe(&holder->copy);
+    *holder = (struct kw_root_holder){.copy = KW_BUF_INIT};
+}
+
+KW_ERR kw_root_file_put_held(const char *path, const struct kw_root_holder *holder, bool replace,
+                             struct kw_error *err)
+{
+    char head[KW_ROOT_HEAD_MAX];
+    KW_AUTO(kw_root_text) text = {.kind = KW_ROOT_HELD};
+    KW_TRY(kw_root_text_names(holder->provider, holder->key, err));
+    if (holder->copy.len == 0 || holder->copy.len > KW_PROVIDER_WRAPPED_MAX)
+        return kw_fail(err, KW_BAD_FORMAT, "a provider's copy has 1 to %d bytes",
+                       KW_PROVIDER_WRAPPED_MAX);
+    snprintf(text.provider, sizeof text.provider, "%s", holder->provider);
+    snprintf(text.key, sizeof text.key, "%s", holder->key);
+    kw_root_text_head(head, &text);
+    text.head = kw_bytes_str(head);
+    KW_TRY(kw_secret_copy(&text.body, holder->copy.data, holder->copy.len, err));
+    return write_file(path, &text, replace, err);
 }
 
 /* file owns what text borrows. */
@@ -159,10 +190,30 @@ KW_ERR kw_root_file_open(const char *path, const struct kw_secret *passphrase,
         kw_secret_move(out, &text.body);
         return KW_OK;
     }
+    if (text.kind == KW_ROOT_HELD)
+        return kw_fail(err, KW_USAGE, "%s is held by provider %s: it needs that one", path,
+                       text.provider);
     if (passphrase == NULL)
         return kw_fail(err, KW_USAGE, "%s needs its passphrase: give --passphrase-file", path);
     KW_TRY(open_body(&text, passphrase, &root, err));
     kw_secret_move(out, &root);
+    return KW_OK;
+}
+
+KW_ERR kw_root_file_holder(const char *path, struct kw_root_holder *out, struct kw_error *err)
+{
+    KW_AUTO(kw_secret) file = KW_SECRET_INIT;
+    KW_AUTO(kw_root_text) text = {0};
+    KW_AUTO(kw_root_holder) holder = {.copy = KW_BUF_INIT};
+    KW_TRY(read_file(path, &file, &text, err));
+    if (text.kind != KW_ROOT_HELD)
+        return kw_fail(err, KW_USAGE, "%s is held by no provider", path);
+    memcpy(holder.provider, text.provider, sizeof holder.provider);
+    memcpy(holder.key, text.key, sizeof holder.key);
+    kw_buf_append(&holder.copy, text.body.data, text.body.len);
+    KW_TRY(kw_buf_status(&holder.copy, err));
+    *out = holder;
+    holder.copy = (struct kw_buf)KW_BUF_INIT;
     return KW_OK;
 }
 

@@ -6,6 +6,7 @@
 #define PLAIN  "plain"
 #define SCRYPT "scrypt N="
 #define FIXED  " r=8 p=1 salt="
+#define HELD   "provider "
 
 void kw_root_text_wipe(struct kw_root_text *text)
 {
@@ -13,16 +14,49 @@ void kw_root_text_wipe(struct kw_root_text *text)
     *text = (struct kw_root_text){0};
 }
 
-void kw_root_text_head(char out[KW_ROOT_TEXT_MAX], enum kw_root_kind kind, unsigned log2_n,
-                       const uint8_t salt[KW_ROOT_SALT_SIZE])
+void kw_root_text_head(char out[KW_ROOT_HEAD_MAX], const struct kw_root_text *text)
 {
-    char salt_text[4 * ((KW_ROOT_SALT_SIZE + 2) / 3) + 1];
-    if (kind == KW_ROOT_PLAIN) {
-        snprintf(out, KW_ROOT_TEXT_MAX, MAGIC PLAIN);
+    char salt[4 * ((KW_ROOT_SALT_SIZE + 2) / 3) + 1];
+    switch (text->kind) {
+    case KW_ROOT_PLAIN:
+        snprintf(out, KW_ROOT_HEAD_MAX, MAGIC PLAIN);
+        return;
+    case KW_ROOT_PASSPHRASE:
+        kw_base64_text(salt, kw_bytes(text->salt, KW_ROOT_SALT_SIZE));
+        snprintf(out, KW_ROOT_HEAD_MAX, MAGIC SCRYPT "%lu" FIXED "%s", 1UL << text->log2_n, salt);
+        return;
+    case KW_ROOT_HELD:
+        snprintf(out, KW_ROOT_HEAD_MAX, MAGIC HELD "%s %s", text->provider, text->key);
         return;
     }
-    kw_base64_text(salt_text, kw_bytes(salt, KW_ROOT_SALT_SIZE));
-    snprintf(out, KW_ROOT_TEXT_MAX, MAGIC SCRYPT "%lu" FIXED "%s", 1UL << log2_n, salt_text);
+}
+
+/* Printable ASCII, so that the line is what it looks like. */
+static bool is_key(struct kw_bytes key)
+{
+    bool fits = key.len >= 1 && key.len <= KW_PROVIDER_KEY_NAME_MAX;
+    for (size_t i = 0; fits && i < key.len; i++)
+        fits = key.data[i] >= ' ' && key.data[i] <= '~';
+    return fits;
+}
+
+static bool is_provider(struct kw_bytes name)
+{
+    bool fits = name.len >= 1 && name.len <= KW_ROOT_PROVIDER_MAX;
+    for (size_t i = 0; fits && i < name.len; i++)
+        fits = name.data[i] != '\0' &&
+               strchr("abcdefghijklmnopqrstuvwxyz0123456789_-", name.data[i]) != NULL;
+    return fits;
+}
+
+KW_ERR kw_root_text_names(const char *provider, const char *key, struct kw_error *err)
+{
+    if (!is_provider(kw_bytes_str(provider)))
+        return kw_fail(err, KW_BAD_NAME, "'%.60s' is not the name of a provider", provider);
+    if (!is_key(kw_bytes_str(key)))
+        return kw_fail(err, KW_BAD_NAME, "the root key's name has 1 to %d printable ASCII bytes",
+                       KW_PROVIDER_KEY_NAME_MAX);
+    return KW_OK;
 }
 
 /* Takes prefix off the front of *in. */
@@ -69,6 +103,17 @@ static KW_ERR parse_scrypt(struct kw_bytes in, struct kw_root_text *out, struct 
     return KW_OK;
 }
 
+static KW_ERR parse_held(struct kw_bytes in, struct kw_root_text *out, struct kw_error *err)
+{
+    struct kw_bytes name;
+    if (!take_until(&in, ' ', &name) || !is_provider(name) || !skip(&in, " ") || !is_key(in))
+        return malformed(err, "it does not name a provider and its key");
+    memcpy(out->provider, name.data, name.len);
+    memcpy(out->key, in.data, in.len);
+    out->kind = KW_ROOT_HELD;
+    return KW_OK;
+}
+
 static KW_ERR parse_head(struct kw_bytes head, struct kw_root_text *out, struct kw_error *err)
 {
     out->head = head;
@@ -76,9 +121,33 @@ static KW_ERR parse_head(struct kw_bytes head, struct kw_root_text *out, struct 
         return malformed(err, "its first line does not begin so");
     if (skip(&head, SCRYPT))
         return parse_scrypt(head, out, err);
+    if (skip(&head, HELD))
+        return parse_held(head, out, err);
     if (!kw_bytes_equal_str(head, PLAIN))
         return malformed(err, "its kind is unknown");
     out->kind = KW_ROOT_PLAIN;
+    return KW_OK;
+}
+
+/* The second line of a root that a provider holds: base64 of a copy, whatever its length. */
+static KW_ERR parse_copy(struct kw_bytes body, struct kw_secret *out, struct kw_error *err)
+{
+    KW_AUTO(kw_buf) copy = KW_BUF_INIT;
+    if (kw_base64_decode(&copy, body, NULL) != KW_OK || copy.len == 0 ||
+        copy.len > KW_PROVIDER_WRAPPED_MAX)
+        return malformed(err, "its second line is not base64 of a provider's copy");
+    return kw_secret_copy(out, copy.data, copy.len, err);
+}
+
+static KW_ERR parse_body(struct kw_bytes body, enum kw_root_kind kind, struct kw_secret *out,
+                         struct kw_error *err)
+{
+    size_t len = kind == KW_ROOT_PLAIN ? KW_ROOT_SIZE : KW_ROOT_SEALED_SIZE;
+    if (kind == KW_ROOT_HELD)
+        return parse_copy(body, out, err);
+    KW_TRY(kw_secret_alloc(out, len, err));
+    if (kw_base64_decode_exact(out->data, len, body, NULL) != KW_OK)
+        return malformed(err, "its second line is not base64 of the right length");
     return KW_OK;
 }
 
@@ -91,10 +160,7 @@ KW_ERR kw_root_text_parse(struct kw_bytes text, struct kw_root_text *out, struct
         text.len != 1)
         return malformed(err, "it has not two whole lines");
     KW_TRY(parse_head(head, &parsed, err));
-    size_t len = parsed.kind == KW_ROOT_PLAIN ? KW_ROOT_SIZE : KW_ROOT_SEALED_SIZE;
-    KW_TRY(kw_secret_alloc(&parsed.body, len, err));
-    if (kw_base64_decode_exact(parsed.body.data, len, body, NULL) != KW_OK)
-        return malformed(err, "its second line is not base64 of the right length");
+    KW_TRY(parse_body(body, parsed.kind, &parsed.body, err));
     *out = parsed;
     parsed.body = (struct kw_secret)KW_SECRET_INIT;
     return KW_OK;

@@ -2,6 +2,7 @@
 #include "provider/root_file.h"
 
 #include "base/file.h"
+#include "crypto/random.h"
 #include "provider/root_text.h"
 #include "scratch.h"
 
@@ -173,6 +174,18 @@ static void malformed_texts_are_refused(void **state)
         {"keyward root key v1: plain\r\n", key, KW_BAD_FORMAT},
         {"keyward root key v2: plain\n", key, KW_BAD_FORMAT},
         {"keyward root key v1: tpm\n", key, KW_BAD_FORMAT},
+        {"keyward root key v1: provider aws-eu alias/a b\n", "AA==\n", KW_OK},
+        {"keyward root key v1: provider aws-eu  k\n", "AA==\n", KW_OK}, /* the key is " k" */
+        {"keyward root key v1: provider aws-eu\n", "AA==\n", KW_BAD_FORMAT},
+        {"keyward root key v1: provider aws-eu \n", "AA==\n", KW_BAD_FORMAT},
+        {"keyward root key v1: provider  k\n", "AA==\n", KW_BAD_FORMAT},
+        {"keyward root key v1: provider AWS k\n", "AA==\n", KW_BAD_FORMAT},
+        {"keyward root key v1: provider a k\x7f\n", "AA==\n", KW_BAD_FORMAT},
+        {"keyward root key v1: provider a23456789012345678901234567890123 k\n", "AA==\n",
+         KW_BAD_FORMAT},
+        {"keyward root key v1: provider a k\n", "\n", KW_BAD_FORMAT},
+        {"keyward root key v1: provider a k\n", "AA=\n", KW_BAD_FORMAT},
+        {"keyward root key v1: provider a k\n", "AB==\n", KW_BAD_FORMAT}, /* not canonical */
         {"keyward root key v1: plain\n", "", KW_BAD_FORMAT},
         {"keyward root key v1: plain", "", KW_BAD_FORMAT},
         {"", "\n\n", KW_BAD_FORMAT},
@@ -190,6 +203,39 @@ static void malformed_texts_are_refused(void **state)
             fail_msg("text %zu: %s", i, err.text);
         assert_true((parsed.body.data != NULL) == (texts[i].want == KW_OK));
     }
+}
+
+/* What a provider holds is opened by that provider, not here. */
+static void a_held_key_names_its_holder(void **state)
+{
+    KW_AUTO(kw_root_holder) holder = {.provider = "aws-eu", .copy = KW_BUF_INIT};
+    KW_AUTO(kw_root_holder) got = {.copy = KW_BUF_INIT};
+    KW_AUTO(kw_secret) root = KW_SECRET_INIT;
+    KW_AUTO(kw_secret) right = KW_SECRET_INIT;
+    enum kw_root_kind kind = 0;
+    fails(KW_BAD_NAME, kw_root_file_put_held(path, &holder, false, &err));
+    memset(holder.key, 'k', sizeof holder.key - 1);
+    fails(KW_BAD_FORMAT, kw_root_file_put_held(path, &holder, false, &err));
+    for (size_t i = 0; i < KW_PROVIDER_WRAPPED_MAX; i++)
+        kw_buf_append_byte(&holder.copy, (uint8_t)i);
+    ok(kw_root_file_put_held(path, &holder, false, &err));
+    fails(KW_EXISTS, kw_root_file_put_held(path, &holder, false, &err));
+    ok(kw_root_file_kind(path, &kind, &err));
+    assert_int_equal(kind, KW_ROOT_HELD);
+    fails(KW_USAGE, kw_root_file_open(path, NULL, &root, &err));
+    assert_non_null(strstr(err.text, "provider aws-eu"));
+    ok(kw_root_file_holder(path, &got, &err));
+    assert_string_equal(got.provider, "aws-eu");
+    assert_string_equal(got.key, holder.key);
+    assert_true(kw_bytes_equal(kw_buf_bytes(&got.copy), kw_buf_bytes(&holder.copy)));
+    ok(kw_random_secret(&root, 32, &err));
+    passphrase(&right, "correct horse");
+    ok(kw_root_file_put(path, &root, &right, true, &err));
+    fails(KW_USAGE, kw_root_file_holder(path, &got, &err));
+    ok(kw_root_file_kind(path, &kind, &err));
+    assert_int_equal(kind, KW_ROOT_PASSPHRASE);
+    ok(kw_root_file_put_held(path, &holder, true, &err));
+    assert_int_equal(files_in(*state), 1);
 }
 
 static void readable_files_are_refused(void **state)
@@ -214,7 +260,7 @@ static void rubbish_files_are_refused(void **state)
 {
     KW_UNUSED(state);
     KW_AUTO(kw_secret) got = KW_SECRET_INIT;
-    static const uint8_t large[4096] = {0};
+    static const uint8_t large[KW_ROOT_TEXT_MAX + 1] = {0};
     write_text(kw_bytes(NULL, 0));
     fails(KW_BAD_FORMAT, kw_root_file_open(path, NULL, &got, &err));
     write_text(kw_bytes(large, sizeof large));
@@ -282,13 +328,10 @@ static void passphrases_are_first_lines(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(a_plain_key_comes_back),
-        TEST(a_sealed_key_needs_its_passphrase),
-        TEST(altered_files_are_refused),
-        TEST(malformed_texts_are_refused),
-        TEST(readable_files_are_refused),
-        TEST(rubbish_files_are_refused),
-        TEST(one_maker_wins),
+        TEST(a_plain_key_comes_back),      TEST(a_sealed_key_needs_its_passphrase),
+        TEST(altered_files_are_refused),   TEST(malformed_texts_are_refused),
+        TEST(a_held_key_names_its_holder), TEST(readable_files_are_refused),
+        TEST(rubbish_files_are_refused),   TEST(one_maker_wins),
         TEST(passphrases_are_first_lines),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
