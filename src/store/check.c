@@ -1,5 +1,7 @@
 #include "store/dispatch.h"
 
+enum { KW_DAY_MAX = 1 << 28 }; /* its milliseconds are far within 64 bits */
+
 /* A name has 1 to max printable ASCII characters without space: nothing that an index orders oddly
  * or a log shows wrongly. What a tenant may be called is decided further up, and more strictly. */
 KW_ERR kw_name_check(const char *text, size_t max, const char *what, struct kw_error *err)
@@ -11,6 +13,11 @@ KW_ERR kw_name_check(const char *text, size_t max, const char *what, struct kw_e
         if (text[i] < 0x21 || text[i] > 0x7e)
             return kw_fail(err, KW_BAD_NAME, "a %s has only printable ASCII characters", what);
     return KW_OK;
+}
+
+static KW_ERR name_or_none(const char *text, size_t max, const char *what, struct kw_error *err)
+{
+    return text[0] == '\0' ? KW_OK : kw_name_check(text, max, what, err);
 }
 
 static KW_ERR text_check(const char *text, size_t max, const char *what, struct kw_error *err)
@@ -60,6 +67,8 @@ static KW_ERR check_key(const void *any, struct kw_error *err)
     KW_TRY(range_check(row->state_before, 0, KW_KEY_IS_DESTROYED, "a key's state before", err));
     KW_TRY(range_check(row->tenant_state, 0, KW_TENANT_IS_CLOSED, "a tenant's state", err));
     KW_TRY(kw_name_check(row->custody, sizeof row->custody - 1, "custody", err));
+    KW_TRY(name_or_none(row->provider, KW_PROVIDER_MAX, "provider name", err));
+    KW_TRY(name_or_none(row->provider_key, KW_PROVIDER_KEY_MAX, "provider key", err));
     return range_check(row->destroy_at_ms, 0, INT64_MAX, "a key's destruction time", err);
 }
 
@@ -68,8 +77,9 @@ static KW_ERR check_version(const void *any, struct kw_error *err)
     const struct kw_version_row *row = any;
     KW_TRY(reference_check(row->reference, err));
     KW_TRY(range_check(row->version, 1, UINT32_MAX, "a version's number", err));
-    return range_check(row->state, KW_KEY_IS_PRE_ACTIVATION, KW_KEY_IS_DESTROYED,
-                       "a version's state", err);
+    KW_TRY(range_check(row->state, KW_KEY_IS_PRE_ACTIVATION, KW_KEY_IS_DESTROYED,
+                       "a version's state", err));
+    return range_check(row->expires_ms, 0, INT64_MAX, "a version's end", err);
 }
 
 static KW_ERR check_copy(const void *any, struct kw_error *err)
@@ -94,6 +104,16 @@ static KW_ERR check_token(const void *any, struct kw_error *err)
     return range_check(row->expires_ms, 0, INT64_MAX, "a token's expiry", err);
 }
 
+/* Calls for nobody in particular have no tenant, uses of a key no provider. */
+static KW_ERR check_cost(const void *any, struct kw_error *err)
+{
+    const struct kw_cost_row *row = any;
+    KW_TRY(range_check(row->day, 0, KW_DAY_MAX, "a day", err));
+    KW_TRY(name_or_none(row->tenant, KW_TENANT_MAX, "tenant id", err));
+    KW_TRY(kw_name_check(row->region, KW_REGION_MAX, "region", err));
+    return name_or_none(row->provider, KW_PROVIDER_MAX, "provider name", err);
+}
+
 static const struct {
     kw_code (*check)(const void *row, struct kw_error *err);
     size_t size;
@@ -104,15 +124,27 @@ static const struct {
     [KW_TABLE_VERSIONS] = {check_version, sizeof(struct kw_version_row), KW_VERSION_NOT_FOUND},
     [KW_TABLE_COPIES] = {check_copy, sizeof(struct kw_copy_row), KW_NOT_FOUND},
     [KW_TABLE_TOKENS] = {check_token, sizeof(struct kw_token_row), KW_NOT_FOUND},
+    [KW_TABLE_COSTS] = {check_cost, sizeof(struct kw_cost_row), KW_NOT_FOUND},
 };
 
 static const enum kw_store_table found_in[KW_FIND_COUNT] = {
-    [KW_FIND_TENANT] = KW_TABLE_TENANTS,   [KW_FIND_TENANTS] = KW_TABLE_TENANTS,
-    [KW_FIND_KEY] = KW_TABLE_KEYS,         [KW_FIND_KEY_BY_REFERENCE] = KW_TABLE_KEYS,
-    [KW_FIND_KEYS] = KW_TABLE_KEYS,        [KW_FIND_KEYS_DUE] = KW_TABLE_KEYS,
-    [KW_FIND_VERSION] = KW_TABLE_VERSIONS, [KW_FIND_VERSIONS] = KW_TABLE_VERSIONS,
-    [KW_FIND_COPIES] = KW_TABLE_COPIES,    [KW_FIND_TOKEN] = KW_TABLE_TOKENS,
+    [KW_FIND_TENANT] = KW_TABLE_TENANTS,
+    [KW_FIND_TENANTS] = KW_TABLE_TENANTS,
+    [KW_FIND_KEY] = KW_TABLE_KEYS,
+    [KW_FIND_KEY_BY_REFERENCE] = KW_TABLE_KEYS,
+    [KW_FIND_KEYS] = KW_TABLE_KEYS,
+    [KW_FIND_KEYS_DUE] = KW_TABLE_KEYS,
+    [KW_FIND_KEY_AHEAD] = KW_TABLE_KEYS,
+    [KW_FIND_VERSIONS_LACKING] = KW_TABLE_VERSIONS,
+    [KW_FIND_VERSIONS_EXPIRED] = KW_TABLE_VERSIONS,
+    [KW_FIND_VERSION] = KW_TABLE_VERSIONS,
+    [KW_FIND_VERSIONS] = KW_TABLE_VERSIONS,
+    [KW_FIND_COPIES] = KW_TABLE_COPIES,
+    [KW_FIND_TOKEN] = KW_TABLE_TOKENS,
     [KW_FIND_TOKENS] = KW_TABLE_TOKENS,
+    [KW_FIND_COST] = KW_TABLE_COSTS,
+    [KW_FIND_COSTS] = KW_TABLE_COSTS,
+    [KW_FIND_COSTS_OF] = KW_TABLE_COSTS,
 };
 
 KW_ERR kw_row_check(enum kw_store_table table, const void *row, struct kw_error *err)

@@ -16,6 +16,7 @@ enum kw_store_table {
     KW_TABLE_VERSIONS,
     KW_TABLE_COPIES,
     KW_TABLE_TOKENS,
+    KW_TABLE_COSTS,
     KW_TABLE_COUNT,
 };
 
@@ -27,21 +28,30 @@ enum kw_store_find {
     KW_FIND_KEY_BY_REFERENCE, /* reference */
     KW_FIND_KEYS,             /* text[0] tenant */
     KW_FIND_KEYS_DUE,         /* pending destruction by now_ms; oldest first; limit */
+    KW_FIND_KEY_AHEAD,        /* text[0] region: the key that comes limit places after reference */
     KW_FIND_VERSION,          /* reference, version */
     KW_FIND_VERSIONS,         /* reference */
+    /* store.h, kw_store_versions_lacking: text[0] region, text[1] provider, text[2] its root key;
+     * after (reference, version), of keys up to reference to; limit */
+    KW_FIND_VERSIONS_LACKING,
+    KW_FIND_VERSIONS_EXPIRED, /* with copies, by now_ms; oldest first; limit */
     KW_FIND_COPIES,           /* reference, version */
     KW_FIND_TOKEN,            /* text[0] id */
     KW_FIND_TOKENS,           /* all */
+    KW_FIND_COST,             /* text[0] tenant, text[1] region, text[2] provider; day from */
+    KW_FIND_COSTS,            /* of the days from..to */
+    KW_FIND_COSTS_OF,         /* text[0] tenant; of the days from..to */
     KW_FIND_COUNT,
 };
 
 struct kw_store_query {
     enum kw_store_find find;
-    const char *text[2];
+    const char *text[3];
     uint64_t reference;
     uint32_t version;
     int64_t now_ms;
     int64_t limit;
+    int64_t from, to;
     bool inside; /* by the holder of the transaction */
 };
 
@@ -59,6 +69,8 @@ struct kw_store_ops {
     /* Sets what store.h says may be set, of the row with row's key; ..._NOT_FOUND. */
     kw_code (*set)(void *state, enum kw_store_table table, const void *row, struct kw_error *err);
     kw_code (*use)(void *state, const struct kw_version_row *added, struct kw_error *err);
+    /* Adds to the row with added's key, or makes it. */
+    kw_code (*spend)(void *state, const struct kw_cost_row *added, struct kw_error *err);
     kw_code (*destroy)(void *state, uint64_t reference, uint32_t version, uint64_t *destroyed,
                        struct kw_error *err);
     kw_code (*meta_put)(void *state, const char *name, struct kw_bytes value, struct kw_error *err);
@@ -69,6 +81,9 @@ struct kw_store_ops {
     kw_code (*meta_get)(void *state, const char *name, bool inside, struct kw_buf *out,
                         struct kw_error *err);
     kw_code (*counts)(void *state, bool inside, struct kw_store_counts *out, struct kw_error *err);
+    /* By region, provider. */
+    kw_code (*census)(void *state, bool inside, kw_store_each *each, void *arg,
+                      struct kw_error *err);
     kw_code (*purge)(void *state, struct kw_error *err);
     kw_code (*check)(void *state, struct kw_error *err);
     void (*free)(void *state);

@@ -91,6 +91,14 @@ KW_ERR kw_store_version_count(struct kw_store *store, uint64_t reference, uint32
     return kw_store_written(store, store->ops->use(store->state, &added, err));
 }
 
+KW_ERR kw_store_cost_add(struct kw_store *store, const struct kw_cost_row *added,
+                         struct kw_error *err)
+{
+    KW_TRY(kw_store_may_write(store, err));
+    KW_TRY(kw_row_check(KW_TABLE_COSTS, added, err));
+    return kw_store_written(store, store->ops->spend(store->state, added, err));
+}
+
 KW_ERR kw_store_copy_put(struct kw_store *store, const struct kw_copy_row *row,
                          struct kw_error *err)
 {

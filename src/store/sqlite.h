@@ -25,6 +25,7 @@ enum sq_statement {
     SQ_META_GET,
     SQ_META_PUT,
     SQ_COUNTS,
+    SQ_CENSUS,
     SQ_BEGIN_READ,
     SQ_BEGIN,
     SQ_COMMIT,
@@ -64,6 +65,7 @@ union sq_row {
     struct kw_version_row version;
     struct kw_copy_row copy;
     struct kw_token_row token;
+    struct kw_cost_row cost;
 };
 
 struct sq_conn {
@@ -123,6 +125,7 @@ void sq_rollback(void *state);
 kw_code sq_add(void *state, enum kw_store_table table, const void *row, struct kw_error *err);
 kw_code sq_set(void *state, enum kw_store_table table, const void *row, struct kw_error *err);
 kw_code sq_use(void *state, const struct kw_version_row *added, struct kw_error *err);
+kw_code sq_spend(void *state, const struct kw_cost_row *added, struct kw_error *err);
 kw_code sq_destroy(void *state, uint64_t reference, uint32_t version, uint64_t *destroyed,
                    struct kw_error *err);
 kw_code sq_meta_put(void *state, const char *name, struct kw_bytes value, struct kw_error *err);
@@ -131,6 +134,7 @@ kw_code sq_find(void *state, const struct kw_store_query *query, kw_store_each *
 kw_code sq_meta_get(void *state, const char *name, bool inside, struct kw_buf *out,
                     struct kw_error *err);
 kw_code sq_counts(void *state, bool inside, struct kw_store_counts *out, struct kw_error *err);
+kw_code sq_census(void *state, bool inside, kw_store_each *each, void *arg, struct kw_error *err);
 kw_code sq_purge(void *state, struct kw_error *err);
 kw_code sq_check(void *state, struct kw_error *err);
 

@@ -42,7 +42,7 @@ static KW_ERR read_all(struct sq_store *store, struct sq_conn *conn, enum kw_sto
     static const enum kw_store_find any[KW_TABLE_COUNT] = {
         [KW_TABLE_TENANTS] = KW_FIND_TENANT,   [KW_TABLE_KEYS] = KW_FIND_KEY,
         [KW_TABLE_VERSIONS] = KW_FIND_VERSION, [KW_TABLE_COPIES] = KW_FIND_COPIES,
-        [KW_TABLE_TOKENS] = KW_FIND_TOKEN,
+        [KW_TABLE_TOKENS] = KW_FIND_TOKEN,     [KW_TABLE_COSTS] = KW_FIND_COST,
     };
     KW_AUTO(kw_buf) sql = KW_BUF_INIT;
     sq_sql(SQ_FIND + any[which], &sql);

@@ -66,7 +66,8 @@ static uint32_t checksum(const struct sq_table *table, unsigned count, const voi
 }
 
 /* The checksum says how many columns it covers, so that a later schema may add columns behind them
- * without touching every row. */
+ * without touching every row. Until such a row is next written its new columns are what the
+ * migration made them, zero or empty; anything else in them is damage. */
 int sq_row_bind(sqlite3_stmt *statement, const struct sq_table *table, const void *row)
 {
     int rc = SQLITE_OK;
@@ -136,6 +137,17 @@ static bool read_column(sqlite3_stmt *statement, int i, const struct sq_column *
     }
 }
 
+/* Are the columns that the checksum does not cover yet as a migration leaves them? */
+static bool rest_is_empty(const struct sq_table *table, unsigned covered, const void *row)
+{
+    for (unsigned i = covered; i < table->count; i++) {
+        struct value value = value_of(row, &table->columns[i]);
+        if (value.is_number ? value.number != 0 : value.len != 0)
+            return false;
+    }
+    return true;
+}
+
 KW_ERR sq_row_read(struct sq_store *store, sqlite3_stmt *statement, const struct sq_table *table,
                    void *row, struct kw_error *err)
 {
@@ -146,7 +158,8 @@ KW_ERR sq_row_read(struct sq_store *store, sqlite3_stmt *statement, const struct
     int64_t sum = sqlite3_column_int64(statement, count);
     int64_t covered = sum >> 32;
     good = good && covered > table->keys && covered <= count &&
-           (uint32_t)sum == checksum(table, (unsigned)covered, row);
+           (uint32_t)sum == checksum(table, (unsigned)covered, row) &&
+           rest_is_empty(table, (unsigned)covered, row);
     if (good && table->joined != NULL)
         good = read_column(statement, count + 1, table->joined, row);
     return good ? KW_OK : sq_damaged(store, table->name, err);

@@ -29,6 +29,18 @@ static const char *const migrations[] = {
     " principal TEXT NOT NULL, roles TEXT NOT NULL, tenants TEXT NOT NULL,"
     " created_ms INTEGER NOT NULL, expires_ms INTEGER NOT NULL, revoked INTEGER NOT NULL,"
     " row_check INTEGER NOT NULL) STRICT, WITHOUT ROWID;",
+
+    "ALTER TABLE keys ADD COLUMN provider TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE keys ADD COLUMN provider_key TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE versions ADD COLUMN imported INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE versions ADD COLUMN expires_ms INTEGER NOT NULL DEFAULT 0;"
+    "CREATE INDEX keys_of_region ON keys(region, reference);"
+    "CREATE INDEX versions_expiring ON versions(expires_ms) WHERE expires_ms > 0;"
+    "CREATE TABLE costs(day INTEGER NOT NULL, tenant TEXT NOT NULL, region TEXT NOT NULL,"
+    " provider TEXT NOT NULL, wraps INTEGER NOT NULL, unwraps INTEGER NOT NULL,"
+    " failures INTEGER NOT NULL, nano INTEGER NOT NULL, row_check INTEGER NOT NULL,"
+    " PRIMARY KEY(day, tenant, region, provider)) STRICT, WITHOUT ROWID;"
+    "CREATE INDEX costs_of_tenant ON costs(tenant, day);",
 };
 
 static KW_ERR read_number(struct sq_store *store, const char *sql, int64_t *out,
@@ -97,7 +109,12 @@ static KW_ERR probe(struct sq_store *store, struct kw_error *err)
                        " + (SELECT count(*) FROM (SELECT 1 FROM keys ORDER BY tenant LIMIT 1))"
                        " + (SELECT count(*) FROM (SELECT 1 FROM versions LIMIT 1))"
                        " + (SELECT count(*) FROM (SELECT 1 FROM copies LIMIT 1))"
-                       " + (SELECT count(*) FROM (SELECT 1 FROM tokens LIMIT 1))",
+                       " + (SELECT count(*) FROM (SELECT 1 FROM tokens LIMIT 1))"
+                       " + (SELECT count(*) FROM (SELECT 1 FROM keys WHERE region > '' LIMIT 1))"
+                       " + (SELECT count(*) FROM (SELECT 1 FROM versions WHERE expires_ms > 0"
+                       " LIMIT 1))"
+                       " + (SELECT count(*) FROM (SELECT 1 FROM costs ORDER BY day LIMIT 1))"
+                       " + (SELECT count(*) FROM (SELECT 1 FROM costs ORDER BY tenant LIMIT 1))",
                        &sum, err);
 }
 

@@ -19,11 +19,13 @@ static const struct sq_column key_columns[] = {
     COLUMN(kw_key_row, state, SQ_STATE, true),
     COLUMN(kw_key_row, state_before, SQ_STATE, true),
     COLUMN(kw_key_row, suite, SQ_U8, false),
-    COLUMN(kw_key_row, custody, SQ_TEXT, false),
+    COLUMN(kw_key_row, custody, SQ_TEXT, true),
     COLUMN(kw_key_row, current_version, SQ_U32, true),
     COLUMN(kw_key_row, created_ms, SQ_U64, false),
     COLUMN(kw_key_row, destroy_at_ms, SQ_U64, true),
     COLUMN(kw_key_row, epoch, SQ_U64, true),
+    COLUMN(kw_key_row, provider, SQ_TEXT, true),
+    COLUMN(kw_key_row, provider_key, SQ_TEXT, true),
 };
 
 static const struct sq_column key_joined = {"state",
@@ -43,6 +45,8 @@ static const struct sq_column version_columns[] = {
     COLUMN(kw_version_row, deactivated_ms, SQ_U64, true),
     COLUMN(kw_version_row, wraps, SQ_U64, false),
     COLUMN(kw_version_row, unwraps, SQ_U64, false),
+    COLUMN(kw_version_row, imported, SQ_BOOL, false),
+    COLUMN(kw_version_row, expires_ms, SQ_U64, true),
 };
 
 static const struct sq_column copy_columns[] = {
@@ -65,6 +69,14 @@ static const struct sq_column token_columns[] = {
     COLUMN(kw_token_row, revoked, SQ_BOOL, true),
 };
 
+/* Counters are set by sq_spend, which has added them up. */
+static const struct sq_column cost_columns[] = {
+    COLUMN(kw_cost_row, day, SQ_U64, false),     COLUMN(kw_cost_row, tenant, SQ_TEXT, false),
+    COLUMN(kw_cost_row, region, SQ_TEXT, false), COLUMN(kw_cost_row, provider, SQ_TEXT, false),
+    COLUMN(kw_cost_row, wraps, SQ_U64, true),    COLUMN(kw_cost_row, unwraps, SQ_U64, true),
+    COLUMN(kw_cost_row, failures, SQ_U64, true), COLUMN(kw_cost_row, nano, SQ_U64, true),
+};
+
 #define TABLE(text, rows, key_count)                                                               \
     .name = (text), .columns = (rows), .count = KW_COUNT(rows), .keys = (key_count)
 
@@ -75,4 +87,5 @@ const struct sq_table sq_tables[KW_TABLE_COUNT] = {
     [KW_TABLE_VERSIONS] = {TABLE("versions", version_columns, 2), .belongs_to = KW_KEY_NOT_FOUND},
     [KW_TABLE_COPIES] = {TABLE("copies", copy_columns, 3), .belongs_to = KW_VERSION_NOT_FOUND},
     [KW_TABLE_TOKENS] = {TABLE("tokens", token_columns, 1)},
+    [KW_TABLE_COSTS] = {TABLE("costs", cost_columns, 4)},
 };

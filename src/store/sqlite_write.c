@@ -121,6 +121,13 @@ static KW_ERR stored(struct sq_store *store, enum kw_store_table table, const un
         query.find = KW_FIND_TOKEN;
         query.text[0] = row->token.id;
         break;
+    case KW_TABLE_COSTS:
+        query.find = KW_FIND_COST;
+        query.text[0] = row->cost.tenant;
+        query.text[1] = row->cost.region;
+        query.text[2] = row->cost.provider;
+        query.from = row->cost.day;
+        break;
     default:
         return kw_fail(err, KW_INTERNAL, "rows of this table are not set");
     }
@@ -147,6 +154,30 @@ kw_code sq_use(void *state, const struct kw_version_row *added, struct kw_error 
     old.row.version.wraps += added->wraps;
     old.row.version.unwraps += added->unwraps;
     return put(state, SQ_SET, KW_TABLE_VERSIONS, &old.row, err);
+}
+
+/* Sums stop at the largest number rather than begin anew. */
+static void add_up(uint64_t *sum, uint64_t more)
+{
+    if (__builtin_add_overflow(*sum, more, sum))
+        *sum = UINT64_MAX;
+}
+
+kw_code sq_spend(void *state, const struct kw_cost_row *added, struct kw_error *err)
+{
+    union sq_row key = {.cost = *added};
+    struct found old = {.any = false};
+    kw_code code = stored(state, KW_TABLE_COSTS, &key, &old, err);
+    if (code == kw_table_missing(KW_TABLE_COSTS) && !old.any)
+        return put(state, SQ_ADD, KW_TABLE_COSTS, added, err);
+    if (code != KW_OK)
+        return code;
+    struct kw_cost_row *row = &old.row.cost;
+    add_up(&row->wraps, added->wraps);
+    add_up(&row->unwraps, added->unwraps);
+    add_up(&row->failures, added->failures);
+    add_up(&row->nano, added->nano);
+    return put(state, SQ_SET, KW_TABLE_COSTS, row, err);
 }
 
 kw_code sq_destroy(void *state, uint64_t reference, uint32_t version, uint64_t *destroyed,

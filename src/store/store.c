@@ -179,6 +179,41 @@ KW_ERR kw_store_find(struct kw_store *store, struct kw_store_query *query, kw_st
     return code != KW_OK ? code : seen.code;
 }
 
+struct counted {
+    bool (*each)(void *arg, const struct kw_copy_census *row);
+    void *arg;
+    kw_code code;
+    struct kw_error *err;
+};
+
+static bool check_and_count(void *arg, const void *any)
+{
+    const struct kw_copy_census *row = any;
+    struct counted *counted = arg;
+    struct kw_error why;
+    if (kw_name_check(row->region, KW_REGION_MAX, "region", &why) != KW_OK ||
+        kw_name_check(row->provider, KW_PROVIDER_MAX, "provider name", &why) != KW_OK) {
+        counted->code =
+            kw_fail(counted->err, KW_STORE_CORRUPT,
+                    "the database holds a damaged row (%s): restore the last backup", why.text);
+        return false;
+    }
+    return counted->each(counted->arg, row);
+}
+
+KW_ERR kw_store_copies_census(struct kw_store *store,
+                              bool (*each)(void *arg, const struct kw_copy_census *row), void *arg,
+                              struct kw_error *err)
+{
+    KW_TRY(kw_store_may_read(store, err));
+    struct counted counted = {each, arg, KW_OK, err};
+    self.listing = store;
+    kw_code code =
+        store->ops->census(store->state, kw_store_inside(store), check_and_count, &counted, err);
+    self.listing = NULL;
+    return code != KW_OK ? code : counted.code;
+}
+
 struct one {
     void *out;
     size_t size;

@@ -52,12 +52,14 @@ static void writing_needs_a_transaction(void **state)
 {
     struct kw_store *store = *state;
     struct kw_tenant_row tenant = kw_test_tenant("acme");
+    struct kw_cost_row cost = kw_test_cost(1, "acme", "aws");
     uint64_t destroyed = 99;
     fails(KW_INTERNAL, kw_store_tenant_add(store, &tenant, &err));
     fails(KW_INTERNAL, kw_store_tenant_set(store, &tenant, &err));
     fails(KW_INTERNAL, kw_store_meta_put(store, "id", kw_bytes("x", 1), &err));
     fails(KW_INTERNAL, kw_store_version_count(store, 1, 1, 1, 1, &err));
     fails(KW_INTERNAL, kw_store_copies_destroy(store, 1, 1, &destroyed, &err));
+    fails(KW_INTERNAL, kw_store_cost_add(store, &cost, &err));
     fails(KW_INTERNAL, kw_store_token_revoke(store, "ab", &err));
     fails(KW_INTERNAL, kw_store_commit(store, &err));
     assert_int_equal(destroyed, 99);
@@ -167,6 +169,7 @@ int kw_store_contract(const struct kw_store_subject *which)
         TEST(bad_rows_are_refused),
         TEST(keys_are_kept),
         TEST(keys_are_set),
+        TEST(versions_are_set),
         TEST(rows_belong_to_others),
         TEST(uses_are_counted),
         TEST(copies_are_replaced),
@@ -177,6 +180,13 @@ int kw_store_contract(const struct kw_store_subject *which)
         TEST(due_keys_are_listed),
         TEST(a_list_may_not_call_back),
         TEST(everything_is_counted_and_checked),
+        TEST(lacking_versions_are_found),
+        TEST(lacking_versions_come_by_pages),
+        TEST(expired_versions_are_found),
+        TEST(copies_are_counted),
+        TEST(costs_are_added_up),
+        TEST(costs_are_listed),
+        TEST(bad_costs_are_refused),
         TEST(threads_share_it),
         TEST(what_is_committed_outlives_closing), /* the last: only where something does */
     };

@@ -23,6 +23,7 @@ struct kw_key_row kw_test_key(uint64_t reference, const char *tenant, const char
 struct kw_version_row kw_test_version(uint64_t reference, uint32_t version);
 struct kw_copy_row kw_test_copy(uint64_t reference, uint32_t version, const char *provider);
 struct kw_token_row kw_test_token(const char *id);
+struct kw_cost_row kw_test_cost(int64_t day, const char *tenant, const char *provider);
 
 /* Tenant id with a key in eu, version 1 and a copy of it at the provider "software", in one
  * transaction. */

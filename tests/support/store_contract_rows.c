@@ -32,6 +32,7 @@ void bad_rows_are_refused(void **state)
     struct kw_tenant_row row = kw_test_tenant("");
     struct kw_key_row key = kw_test_key(0, "acme", "eu");
     struct kw_copy_row copy = kw_test_copy(1, 1, "software");
+    struct kw_version_row version = kw_test_version(1, 1);
     ok(kw_store_begin(store, &err));
     fails(KW_BAD_NAME, kw_store_tenant_add(store, &row, &err));
     row = kw_test_tenant("ac me");
@@ -47,6 +48,11 @@ void bad_rows_are_refused(void **state)
     fails(KW_INTERNAL, kw_store_key_add(store, &key, &err));
     copy.blob_len = KW_COPY_MAX + 1;
     fails(KW_TOO_LARGE, kw_store_copy_put(store, &copy, &err));
+    key = kw_test_key(1, "acme", "eu");
+    memset(key.provider_key, 'k', sizeof key.provider_key); /* no end */
+    fails(KW_BAD_NAME, kw_store_key_add(store, &key, &err));
+    version.expires_ms = -1;
+    fails(KW_INTERNAL, kw_store_version_add(store, &version, &err));
     copy.blob_len = 0;
     fails(KW_TOO_LARGE, kw_store_copy_put(store, &copy, &err));
     row = kw_test_tenant("acme"); /* a refused row does not spoil the transaction */
@@ -85,6 +91,9 @@ void keys_are_set(void **state)
     key.current_version = UINT32_MAX;
     key.destroy_at_ms = 1800000000000;
     key.suite = 9;
+    snprintf(key.custody, sizeof key.custody, "attached");
+    snprintf(key.provider, sizeof key.provider, "acme-kms");
+    memset(key.provider_key, 'k', KW_PROVIDER_KEY_MAX);
     tenant.state = KW_TENANT_IS_CLOSED;
     ok(kw_store_begin(store, &err));
     ok(kw_store_key_set(store, &key, &err));
@@ -99,6 +108,43 @@ void keys_are_set(void **state)
     assert_int_equal(got.tenant_state, KW_TENANT_IS_CLOSED);
     assert_true(got.current_version == UINT32_MAX);
     assert_int_equal(got.suite, 1);
+    assert_string_equal(got.custody, "attached");
+    assert_string_equal(got.provider, "acme-kms");
+    assert_string_equal(got.provider_key, key.provider_key);
+}
+
+void versions_are_set(void **state)
+{
+    struct kw_store *store = *state;
+    fill(store, "acme", 11);
+    struct kw_version_row first = kw_test_version(11, 1);
+    struct kw_version_row second = kw_test_version(11, 2);
+    struct kw_version_row got;
+    second.imported = true;
+    second.expires_ms = 1800000000000;
+    first.imported = true; /* stays as added */
+    ok(kw_store_begin(store, &err));
+    ok(kw_store_version_add(store, &second, &err));
+    ok(kw_store_version_set(store, &first, &err));
+    ok(kw_store_commit(store, &err));
+    ok(kw_store_version_get(store, 11, 2, &got, &err));
+    assert_memory_equal(&got, &second, sizeof got);
+    ok(kw_store_version_get(store, 11, 1, &got, &err));
+    assert_false(got.imported);
+    second.imported = false;
+    second.expires_ms = INT64_MAX;
+    second.deactivated_ms = 5;
+    second.created_ms = 6;
+    ok(kw_store_begin(store, &err));
+    ok(kw_store_version_set(store, &second, &err));
+    ok(kw_store_version_count(store, 11, 2, 1, 2, &err));
+    ok(kw_store_commit(store, &err));
+    ok(kw_store_version_get(store, 11, 2, &got, &err));
+    assert_true(got.imported);
+    assert_true(got.expires_ms == INT64_MAX);
+    assert_int_equal(got.deactivated_ms, 5);
+    assert_int_equal(got.created_ms, 1700000000789);
+    assert_int_equal(got.unwraps, 2);
 }
 
 void rows_belong_to_others(void **state)

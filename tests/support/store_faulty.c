@@ -68,6 +68,13 @@ static kw_code use(void *state, const struct kw_version_row *added, struct kw_er
     return to->ops->use(to->state, added, err);
 }
 
+static kw_code spend(void *state, const struct kw_cost_row *added, struct kw_error *err)
+{
+    struct kw_faulty_state *to = state;
+    KW_TRY(pass(to, err));
+    return to->ops->spend(to->state, added, err);
+}
+
 static kw_code destroy(void *state, uint64_t reference, uint32_t version, uint64_t *destroyed,
                        struct kw_error *err)
 {
@@ -106,6 +113,14 @@ static kw_code counts(void *state, bool inside, struct kw_store_counts *out, str
     return to->ops->counts(to->state, inside, out, err);
 }
 
+static kw_code census(void *state, bool inside, kw_store_each *each, void *arg,
+                      struct kw_error *err)
+{
+    struct kw_faulty_state *to = state;
+    KW_TRY(pass(to, err));
+    return to->ops->census(to->state, inside, each, arg, err);
+}
+
 static kw_code purge(void *state, struct kw_error *err)
 {
     struct kw_faulty_state *to = state;
@@ -135,11 +150,13 @@ static const struct kw_store_ops faulty_ops = {
     .add = add,
     .set = set,
     .use = use,
+    .spend = spend,
     .destroy = destroy,
     .meta_put = meta_put,
     .find = find,
     .meta_get = meta_get,
     .counts = counts,
+    .census = census,
     .purge = purge,
     .check = check,
     .free = end,

@@ -59,6 +59,15 @@ struct kw_token_row kw_test_token(const char *id)
     return row;
 }
 
+struct kw_cost_row kw_test_cost(int64_t day, const char *tenant, const char *provider)
+{
+    struct kw_cost_row row = {
+        .day = day, .region = "eu", .wraps = 3, .unwraps = 4, .failures = 1, .nano = 21000};
+    snprintf(row.tenant, sizeof row.tenant, "%s", tenant);
+    snprintf(row.provider, sizeof row.provider, "%s", provider);
+    return row;
+}
+
 static KW_ERR add_all(struct kw_store *store, const char *id, uint64_t reference,
                       struct kw_error *err)
 {

@@ -20,6 +20,14 @@ static struct kw_error err;
 static char path[KW_PATH_SIZE];
 static struct kw_buf whole;
 
+static KW_ERR add_cost(struct kw_store *store, const char *tenant)
+{
+    const struct kw_cost_row row = kw_test_cost(20000, tenant, "aws");
+    KW_TRY(kw_store_begin(store, &err));
+    KW_TRY(kw_store_cost_add(store, &row, &err));
+    return kw_store_commit(store, &err);
+}
+
 static int make(void **state)
 {
     if (kw_scratch_make(state) != 0)
@@ -31,7 +39,8 @@ static int make(void **state)
     for (uint64_t i = 0; i < TENANTS; i++) {
         char id[16];
         snprintf(id, sizeof id, "tenant-%llu", (unsigned long long)i);
-        if (kw_test_store_fill(store, id, i * 0x9e3779b97f4a7c15 + 1, &err) != KW_OK)
+        if (kw_test_store_fill(store, id, i * 0x9e3779b97f4a7c15 + 1, &err) != KW_OK ||
+            add_cost(store, id) != KW_OK)
             return -1;
     }
     kw_store_free(store);
@@ -115,7 +124,7 @@ static void other_schemas_are_refused(void **state)
 {
     KW_UNUSED(state);
     header_is(68, 0x12345678, KW_STORE_CORRUPT, "not a database of Keyward");
-    header_is(60, 2, KW_BAD_CONFIG, "newer");
+    header_is(60, 3, KW_BAD_CONFIG, "newer");
     header_is(60, 0, KW_STORE_CORRUPT, "not a database of Keyward");
 }
 
@@ -159,6 +168,14 @@ static bool compare_copy(void *arg, const struct kw_copy_row *row)
     return true;
 }
 
+static bool compare_cost(void *arg, const struct kw_cost_row *row)
+{
+    struct kw_cost_row want = kw_test_cost(20000, row->tenant, "aws");
+    /* As above. NOLINTNEXTLINE(*) */
+    ((struct seen *)arg)->bad += memcmp(row, &want, sizeof want) != 0;
+    return true;
+}
+
 /* Reads a tenant and what hangs on it; each value is right, missing, or said to be damaged. */
 static kw_code compare(struct kw_store *store, unsigned i, struct seen *seen)
 {
@@ -170,7 +187,9 @@ static kw_code compare(struct kw_store *store, unsigned i, struct seen *seen)
     seen->bad += strcmp(key.tenant, id) != 0 || key.epoch != 7 ||
                  key.tenant_state != KW_TENANT_IS_ACTIVE || key.state != KW_KEY_IS_ACTIVE;
     KW_TRY(kw_store_versions(store, reference, compare_version, seen, &err));
-    return kw_store_copies(store, reference, 1, compare_copy, seen, &err);
+    KW_TRY(kw_store_copies(store, reference, 1, compare_copy, seen, &err));
+    const struct kw_cost_range range = {0, INT64_MAX, id};
+    return kw_store_costs(store, &range, compare_cost, seen, &err);
 }
 
 static bool expected(kw_code code)
@@ -186,6 +205,10 @@ static void read_all(struct kw_store *store)
     kw_code code = kw_store_tenants(store, NULL, NULL, SIZE_MAX, compare_tenant, &seen, &err);
     assert_true(expected(code));
     damage = code == KW_STORE_CORRUPT;
+    const struct kw_cost_range all = {0, INT64_MAX, NULL};
+    code = kw_store_costs(store, &all, compare_cost, &seen, &err);
+    assert_true(expected(code));
+    damage = damage || code == KW_STORE_CORRUPT;
     for (unsigned i = 0; i < TENANTS; i++) {
         code = compare(store, i, &seen);
         assert_true(expected(code));
