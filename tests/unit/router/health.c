@@ -1,0 +1,281 @@
+/* Breakers, limits of calls in flight, retries, and what is told of trouble. */
+#include "router_scene.h"
+
+#include "base/clock.h"
+#include "router/breaker.h"
+
+static void state_of_p0(void *arg, const struct kw_route_status *status)
+{
+    enum kw_breaker_state *state = arg;
+    if (strcmp(status->provider, "p0") == 0)
+        *state = status->breaker;
+}
+
+static enum kw_breaker_state p0(struct kw_router *router)
+{
+    enum kw_breaker_state state = KW_BREAKER_CLOSED;
+    kw_router_each(router, state_of_p0, &state);
+    return state;
+}
+
+static void the_breaker_opens_probes_and_closes(void **state)
+{
+    struct scene *scene = *state;
+    struct scene_kept kept = {.count = 0};
+    struct kw_router_region region = scene_region(scene, "eu", 0, 2);
+    KW_AUTO_PTR(kw_router) router = scene_router(scene, &region, 1, NULL);
+    struct kw_router_call call = scene_call("eu");
+    call.deadline_ms += 3600000;
+    ok(scene_wrap(router, &call, &kept, NULL));
+    scene->scripts[0].fail_with = KW_PROVIDER_UNAVAILABLE;
+    for (int i = 0; i < 10; i++)
+        ok(scene_unwrap(router, &call, &kept));
+    assert_int_equal(scene->scripts[0].unwraps, 3); /* then it is left alone */
+    assert_int_equal(p0(router), KW_BREAKER_OPEN);
+    assert_int_equal(scene->uses[0].nano, 4 * 10); /* one wrap, three unwraps */
+    assert_int_equal(scene->uses[0].failures, 3);
+    scene->scripts[0].fail_with = KW_OK;
+    kw_clock_test_offset(60000);
+    assert_int_equal(p0(router), KW_BREAKER_HALF_OPEN);
+    scene->scripts[1].fail_with = KW_PROVIDER_UNAVAILABLE;
+    ok(scene_unwrap(router, &call, &kept)); /* nothing else is left: the probe */
+    assert_int_equal(p0(router), KW_BREAKER_CLOSED);
+    scene_kept_wipe(&kept);
+}
+
+static void final_answers_do_not_open_it(void **state)
+{
+    struct scene *scene = *state;
+    struct scene_kept kept = {.count = 0};
+    struct kw_router_region region = scene_region(scene, "eu", 0, 1);
+    KW_AUTO_PTR(kw_router) router = scene_router(scene, &region, 1, NULL);
+    struct kw_router_call call = scene_call("eu");
+    ok(scene_wrap(router, &call, &kept, NULL));
+    scene->scripts[0].fail_with = KW_KEY_SUSPENDED;
+    for (int i = 0; i < 10; i++)
+        assert_int_equal(scene_unwrap(router, &call, &kept), KW_KEY_SUSPENDED);
+    assert_int_equal(scene->scripts[0].unwraps, 10); /* and none is tried twice */
+    assert_int_equal(p0(router), KW_BREAKER_CLOSED);
+    scene_kept_wipe(&kept);
+}
+
+static void what_passes_is_tried_again(void **state)
+{
+    struct scene *scene = *state;
+    struct scene_kept kept = {.count = 0};
+    size_t made = 0;
+    struct kw_router_region region = scene_region(scene, "eu", 0, 1);
+    KW_AUTO_PTR(kw_router) router = scene_router(scene, &region, 1, NULL);
+    struct kw_router_call call = scene_call("eu");
+    scene->scripts[0].fail_first = 1;
+    ok(scene_wrap(router, &call, &kept, &made));
+    assert_int_equal(scene->scripts[0].wraps, 2);
+    scene->scripts[0].fail_first = 2;
+    ok(scene_unwrap(router, &call, &kept));
+    assert_int_equal(scene->scripts[0].unwraps, 3);
+    scene->scripts[0].fail_first = 2;
+    assert_int_equal(scene_wrap(router, &call, &kept, &made), KW_PROVIDER_UNAVAILABLE);
+    call.deadline_ms = 0; /* no time is set: once */
+    scene->scripts[0].fail_first = 1;
+    assert_int_equal(scene_unwrap(router, &call, &kept), KW_PROVIDER_UNAVAILABLE);
+    scene_uses_equal(scene);
+    scene_kept_wipe(&kept);
+}
+
+/* A missing extra copy is nobody's wait. */
+static void an_extra_copy_is_not_tried_again(void **state)
+{
+    struct scene *scene = *state;
+    struct scene_kept kept = {.count = 0};
+    size_t made = 0;
+    struct kw_router_region region = scene_region(scene, "eu", 0, 3);
+    KW_AUTO_PTR(kw_router) router = scene_router(scene, &region, 1, NULL);
+    struct kw_router_call call = scene_call("eu");
+    scene->scripts[1].fail_with = KW_PROVIDER_UNAVAILABLE;
+    ok(scene_wrap(router, &call, &kept, &made));
+    assert_int_equal(made, 2);
+    assert_int_equal(scene->scripts[1].wraps, 1);
+    scene_kept_wipe(&kept);
+}
+
+/* With all breakers open the answer comes at once: the deadline is an hour away. */
+static void all_open_is_told_at_once(void **state)
+{
+    struct scene *scene = *state;
+    struct scene_kept kept = {.count = 0};
+    struct kw_router_region region = scene_region(scene, "eu", 0, 2);
+    KW_AUTO_PTR(kw_router) router = scene_router(scene, &region, 1, NULL);
+    struct kw_router_call call = scene_call("eu");
+    call.deadline_ms += 3600000;
+    ok(scene_wrap(router, &call, &kept, NULL));
+    scene->scripts[0].fail_with = KW_PROVIDER_UNAVAILABLE;
+    scene->scripts[1].fail_with = KW_TIMEOUT;
+    assert_int_equal(scene_unwrap(router, &call, &kept), KW_PROVIDER_UNAVAILABLE);
+    assert_int_equal(scene->scripts[0].unwraps, 3);
+    assert_int_equal(scene->scripts[1].unwraps, 3);
+    assert_non_null(strstr(scene_err.text, "region eu"));
+    assert_non_null(strstr(scene_err.text, "p0 in 1.0 s, p1 in "));
+    assert_non_null(strstr(scene_err.text, "the script says so"));
+    assert_int_equal(scene_unwrap(router, &call, &kept), KW_PROVIDER_UNAVAILABLE);
+    assert_int_equal(scene_wrap(router, &call, &kept, NULL), KW_PROVIDER_UNAVAILABLE);
+    assert_int_equal(scene->scripts[0].unwraps, 3);
+    scene_uses_equal(scene);
+    scene_kept_wipe(&kept);
+}
+
+/* A copy that does not open and a provider that may have a better one: not final. */
+static void an_open_breaker_outweighs_a_final_answer(void **state)
+{
+    struct scene *scene = *state;
+    struct scene_kept kept = {.count = 0};
+    struct kw_router_region region = scene_region(scene, "eu", 0, 2);
+    struct kw_router_options options = {.failures_to_open = 1};
+    KW_AUTO_PTR(kw_router) router = scene_router(scene, &region, 1, &options);
+    struct kw_router_call call = scene_call("eu");
+    ok(scene_wrap(router, &call, &kept, NULL));
+    scene->scripts[0].fail_with = KW_PROVIDER_UNAVAILABLE;
+    ok(scene_unwrap(router, &call, &kept));
+    scene->scripts[1].fail_with = KW_SEAL_BROKEN;
+    assert_int_equal(scene_unwrap(router, &call, &kept), KW_PROVIDER_UNAVAILABLE);
+    assert_int_equal(scene->scripts[0].unwraps, 1);
+    scene_kept_wipe(&kept);
+}
+
+/* A deadline that is over before anything is asked tells nothing of a provider. */
+static void no_time_is_no_failure(void **state)
+{
+    struct scene *scene = *state;
+    struct scene_kept kept = {.count = 0};
+    struct kw_router_region region = scene_region(scene, "eu", 0, 1);
+    struct kw_router_options options = {.failures_to_open = 1};
+    KW_AUTO_PTR(kw_router) router = scene_router(scene, &region, 1, &options);
+    struct kw_router_call call = scene_call("eu");
+    ok(scene_wrap(router, &call, &kept, NULL));
+    call.deadline_ms = kw_clock_ms() - 1;
+    assert_int_equal(scene_unwrap(router, &call, &kept), KW_TIMEOUT);
+    assert_int_equal(scene->scripts[0].unwraps, 0);
+    call.deadline_ms = kw_clock_ms() + 50;
+    scene->scripts[0].delay_ms = 60;
+    assert_int_equal(scene_unwrap(router, &call, &kept), KW_TIMEOUT);
+    assert_int_equal(p0(router), KW_BREAKER_CLOSED);
+    scene_uses_equal(scene);
+    scene_kept_wipe(&kept);
+}
+
+static void trouble_is_told(void **state)
+{
+    struct scene *scene = *state;
+    struct scene_kept kept = {.count = 0};
+    struct kw_router_region region = scene_region(scene, "eu", 0, 2);
+    struct kw_router_options options = {.failures_to_open = 1};
+    KW_AUTO_PTR(kw_router) router = scene_router(scene, &region, 1, &options);
+    struct kw_router_call call = scene_call("eu");
+    ok(scene_wrap(router, &call, &kept, NULL));
+    assert_int_equal(kw_router_trouble(router, "eu"), 0);
+    assert_int_equal(kw_router_trouble(router, "mars"), 0);
+    scene->scripts[0].fail_with = KW_PROVIDER_UNAVAILABLE;
+    ok(scene_unwrap(router, &call, &kept));
+    assert_int_equal(kw_router_trouble(router, "eu"), 500);
+    scene->scripts[1].fail_with = KW_RATE_LIMITED;
+    (void)!scene_unwrap(router, &call, &kept);
+    assert_int_equal(kw_router_trouble(router, "eu"), 1000);
+    scene->scripts[0].fail_with = scene->scripts[1].fail_with = KW_OK;
+    kw_clock_test_offset(60000);
+    call = scene_call("eu");
+    ok(scene_wrap(router, &call, &kept, NULL));
+    assert_int_equal(kw_router_trouble(router, "eu"), 0);
+    scene_kept_wipe(&kept);
+}
+
+static void slowness_is_trouble_and_passes(void **state)
+{
+    struct scene *scene = *state;
+    struct scene_kept kept = {.count = 0};
+    struct kw_router_region region = scene_region(scene, "eu", 0, 1);
+    KW_AUTO_PTR(kw_router) router = scene_router(scene, &region, 1, NULL);
+    struct kw_router_call call = scene_call("eu");
+    ok(scene_wrap(router, &call, &kept, NULL));
+    for (int i = 0; i < 200; i++)
+        ok(scene_unwrap(router, &call, &kept));
+    scene->scripts[0].delay_ms = 200;
+    ok(scene_unwrap(router, &call, &kept));
+    assert_in_range(kw_router_trouble(router, "eu"), 100, 900);
+    kw_clock_test_offset(3600000);
+    assert_int_equal(kw_router_trouble(router, "eu"), 0);
+    scene_kept_wipe(&kept);
+}
+
+/* ---- The breaker itself ----------------------------------------------------------------------
+ */
+
+static struct kw_breaker breaker_of(void)
+{
+    struct kw_breaker breaker;
+    kw_breaker_init(&breaker, &(struct kw_router_options){.failures_to_open = 2, .open_ms = 1000});
+    return breaker;
+}
+
+/* Sixty calls that fail together open it once, for the first pause. */
+static void a_burst_opens_it_once(void **state)
+{
+    struct kw_breaker breaker = breaker_of();
+    struct kw_breaker_ticket tickets[60];
+    KW_UNUSED(state);
+    for (int i = 0; i < 60; i++)
+        assert_int_equal(kw_breaker_admit(&breaker, &tickets[i]), KW_BREAKER_ADMITTED);
+    for (int i = 0; i < 60; i++)
+        kw_breaker_report(&breaker, &tickets[i], KW_BREAKER_FAILED, 1);
+    assert_int_equal(breaker.pause_ms, 1000);
+    assert_int_equal(breaker.in_flight, 0);
+    kw_breaker_destroy(&breaker);
+}
+
+static void stragglers_change_nothing(void **state)
+{
+    struct kw_breaker breaker = breaker_of();
+    struct kw_breaker_ticket old[4];
+    struct kw_breaker_ticket probe;
+    struct kw_breaker_ticket other;
+    KW_UNUSED(state);
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(kw_breaker_admit(&breaker, &old[i]), KW_BREAKER_ADMITTED);
+    kw_breaker_report(&breaker, &old[0], KW_BREAKER_FAILED, 1);
+    kw_breaker_report(&breaker, &old[1], KW_BREAKER_FAILED, 1);
+    kw_breaker_report(&breaker, &old[2], KW_BREAKER_GOOD, 1); /* of before: it stays open */
+    assert_int_equal(kw_breaker_admit(&breaker, &other), KW_BREAKER_REFUSED);
+    kw_clock_test_offset(5000);
+    assert_int_equal(kw_breaker_admit(&breaker, &probe), KW_BREAKER_ADMITTED);
+    kw_breaker_report(&breaker, &old[3], KW_BREAKER_FAILED, 1); /* does not end the probe */
+    assert_int_equal(kw_breaker_admit(&breaker, &other), KW_BREAKER_REFUSED);
+    kw_breaker_report(&breaker, &probe, KW_BREAKER_NOTHING, 1); /* it never left */
+    assert_int_equal(kw_breaker_admit(&breaker, &probe), KW_BREAKER_ADMITTED);
+    kw_breaker_report(&breaker, &probe, KW_BREAKER_FAILED, 1);
+    assert_int_equal(breaker.pause_ms, 2000);
+    kw_clock_test_offset(10000);
+    assert_int_equal(kw_breaker_admit(&breaker, &probe), KW_BREAKER_ADMITTED);
+    kw_breaker_report(&breaker, &probe, KW_BREAKER_ANSWERED, 1);
+    assert_int_equal(kw_breaker_look(&breaker).state, KW_BREAKER_CLOSED);
+    assert_int_equal(breaker.in_flight, 0);
+    kw_breaker_destroy(&breaker);
+    kw_clock_test_offset(0);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, scene_setup, scene_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(the_breaker_opens_probes_and_closes),
+        TEST(final_answers_do_not_open_it),
+        TEST(what_passes_is_tried_again),
+        TEST(an_extra_copy_is_not_tried_again),
+        TEST(all_open_is_told_at_once),
+        TEST(an_open_breaker_outweighs_a_final_answer),
+        TEST(no_time_is_no_failure),
+        TEST(trouble_is_told),
+        TEST(slowness_is_trouble_and_passes),
+        cmocka_unit_test(a_burst_opens_it_once),
+        cmocka_unit_test(stragglers_change_nothing),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
