@@ -1,9 +1,9 @@
 /* keyward key ... */
 #include "cli/command.h"
 
-enum { PATH_SIZE = 256 };
+enum { PATH_SIZE = KW_CLI_PATH_SIZE };
 
-static KW_ERR key_path(char out[PATH_SIZE], const char *operand, const char *rest,
+KW_ERR kw_cli_key_path(char out[PATH_SIZE], const char *operand, const char *rest,
                        struct kw_error *err)
 {
     struct kw_key_name name;
@@ -12,6 +12,16 @@ static KW_ERR key_path(char out[PATH_SIZE], const char *operand, const char *res
         return kw_fail(err, KW_BAD_NAME, "'%.80s' is not TENANT/REGION", operand);
     snprintf(out, PATH_SIZE, "/v1/tenants/%s/keys/%s%s", name.tenant, name.region, rest);
     return KW_OK;
+}
+
+/* Of the customer's material: that it is, and until when. */
+static void print_material(const struct kw_json *version)
+{
+    const struct kw_json *imported = kw_json_get(version, "imported");
+    const char *expires = kw_cli_str(version, "expires_at");
+    if (imported != NULL && imported->type == KW_JSON_TRUE)
+        printf("               imported, %s%s\n", expires[0] != '\0' ? "ends " : "without an end",
+               expires);
 }
 
 static void print_version(const struct kw_json *version)
@@ -27,17 +37,29 @@ static void print_version(const struct kw_json *version)
     for (const struct kw_json *c = copies != NULL ? copies->first : NULL; c != NULL; c = c->next)
         printf(" %s (%s)", kw_cli_str(c, "provider"), kw_cli_str(c, "provider_key"));
     printf("%s\n", copies == NULL || copies->count == 0 ? " none" : "");
+    print_material(version);
 }
 
-static void print_key(const struct kw_json *key)
+void kw_cli_print_key(const struct kw_json *key)
 {
     printf("%s/%s  %s  %s  %s  %s\n", kw_cli_str(key, "tenant"), kw_cli_str(key, "region"),
            kw_cli_str(key, "state"), kw_cli_str(key, "reference"), kw_cli_str(key, "custody"),
            kw_cli_str(key, "suite_name"));
+    if (kw_json_get(key, "provider") != NULL)
+        printf("  in the customer's hands: %s, key %s\n", kw_cli_str(key, "provider"),
+               kw_cli_str(key, "provider_key"));
     if (kw_json_get(key, "destroy_at") != NULL)
         printf("  destruction at %s: 'keyward key cancel-destroy %s/%s' keeps it\n",
                kw_cli_str(key, "destroy_at"), kw_cli_str(key, "tenant"), kw_cli_str(key, "region"));
     const struct kw_json *versions = kw_json_get(key, "versions");
+    if (kw_json_get(versions, "count") != NULL) {
+        char count[32];
+        printf("  %s versions, one for each data key or batch\n",
+               kw_cli_count_text(kw_cli_uint(versions, "count"), count));
+        return;
+    }
+    if (kw_json_get(key, "versions_left_out") != NULL)
+        printf("  %s older versions are not shown\n", kw_cli_str(key, "versions_left_out"));
     for (const struct kw_json *v = versions != NULL ? versions->first : NULL; v != NULL;
          v = v->next)
         print_version(v);
@@ -47,7 +69,7 @@ static void print_keys(const struct kw_json *answer)
 {
     const struct kw_json *keys = kw_json_get(answer, "keys");
     for (const struct kw_json *k = keys != NULL ? keys->first : NULL; k != NULL; k = k->next)
-        print_key(k);
+        kw_cli_print_key(k);
 }
 
 static KW_ERR run_list(struct kw_invocation *in, struct kw_error *err)
@@ -62,15 +84,15 @@ static KW_ERR run_list(struct kw_invocation *in, struct kw_error *err)
 static KW_ERR run_show(struct kw_invocation *in, struct kw_error *err)
 {
     char path[PATH_SIZE];
-    KW_TRY(key_path(path, in->operands[0], "", err));
-    return kw_cli_show(in, "GET", path, NULL, print_key, err);
+    KW_TRY(kw_cli_key_path(path, in->operands[0], "", err));
+    return kw_cli_show(in, "GET", path, NULL, kw_cli_print_key, err);
 }
 
 static KW_ERR post(struct kw_invocation *in, const char *verb, struct kw_error *err)
 {
     char path[PATH_SIZE];
-    KW_TRY(key_path(path, in->operands[0], verb, err));
-    return kw_cli_change(in, path, print_key, err);
+    KW_TRY(kw_cli_key_path(path, in->operands[0], verb, err));
+    return kw_cli_change(in, path, kw_cli_print_key, err);
 }
 
 static KW_ERR run_rotate(struct kw_invocation *in, struct kw_error *err)

@@ -9,6 +9,35 @@ static void print_names(const struct kw_json *list, const char *label)
     putchar('\n');
 }
 
+static void print_month(const struct kw_json *cost)
+{
+    const char *spent = kw_cli_str(cost, "month_spent");
+    const char *saved = kw_cli_str(cost, "month_saved");
+    const char *budget = kw_cli_str(cost, "budget");
+    if (cost == NULL ||
+        (budget[0] == '\0' && strcmp(spent, "0.00") == 0 && strcmp(saved, "0.00") == 0))
+        return;
+    printf("month      provider calls cost %s%s%s %s, the keyring saved %s\n", spent,
+           budget[0] != '\0' ? " of a budget of " : "", budget, kw_cli_str(cost, "currency"),
+           saved);
+}
+
+/* A line each, where there is something to say. */
+static void print_remarks(const struct kw_json *status)
+{
+    const struct kw_json *ring = kw_json_get(status, "keyring");
+    const struct kw_json *copies = kw_json_get(status, "copies");
+    char lacking[32];
+    print_month(kw_json_get(status, "cost"));
+    if (kw_cli_uint(copies, "lacking") > 0)
+        printf("copies     %s are lacking: see 'keyward provider status'\n",
+               kw_cli_count_text(kw_cli_uint(copies, "lacking"), lacking));
+    if (kw_json_get(ring, "strict_until") != NULL)
+        printf("strict     until %s: each use of a key costs a provider call; 'keyward cache "
+               "normal' ends it\n",
+               kw_cli_str(ring, "strict_until"));
+}
+
 static void print_status(const struct kw_json *status)
 {
     const struct kw_json *ledger = kw_json_get(status, "ledger");
@@ -30,6 +59,7 @@ static void print_status(const struct kw_json *status)
            kw_cli_size_text(kw_cli_uint(ring, "bytes"), bytes));
     print_names(kw_json_get(status, "regions"), "regions");
     print_names(kw_json_get(status, "classes"), "classes");
+    print_remarks(status);
 }
 
 static KW_ERR run_status(struct kw_invocation *in, struct kw_error *err)

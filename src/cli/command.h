@@ -91,6 +91,13 @@ struct kw_key_name {
 };
 KW_ERR kw_cli_key_name(const char *text, struct kw_key_name *out, struct kw_error *err);
 
+/* cmd_key.c: the address of the key that the operand names, and of what rest stands for there; a
+ * key as it is shown. */
+enum { KW_CLI_PATH_SIZE = 256 };
+KW_ERR kw_cli_key_path(char out[KW_CLI_PATH_SIZE], const char *operand, const char *rest,
+                       struct kw_error *err);
+void kw_cli_print_key(const struct kw_json *key);
+
 /* Members of an answer, "" or 0 if absent. */
 const char *kw_cli_str(const struct kw_json *object, const char *name);
 uint64_t kw_cli_uint(const struct kw_json *object, const char *name);
@@ -119,11 +126,17 @@ const char *kw_cli_count_text(uint64_t n, char text[32]);
 extern const struct kw_command kw_commands_setup[]; /* init, serve, config, version */
 extern const struct kw_command kw_commands_tenant[];
 extern const struct kw_command kw_commands_key[];
-extern const struct kw_command kw_commands_data[]; /* seal, open, fields, inspect, rewrap */
+extern const struct kw_command kw_commands_custody[];  /* key import, attach, ... */
+extern const struct kw_command kw_commands_provider[]; /* provider */
+extern const struct kw_command kw_commands_cost[];     /* cost, cache */
+extern const struct kw_command kw_commands_data[];     /* seal, open, fields, inspect, rewrap */
 extern const struct kw_command kw_commands_ledger[];
 extern const struct kw_command kw_commands_access[]; /* token, cert */
 extern const struct kw_command kw_commands_status[]; /* status, flush */
 extern const struct kw_command kw_commands_demo[];
+
+/* provider_check.c */
+KW_ERR kw_provider_check_run(struct kw_invocation *in, struct kw_error *err);
 
 /* Options that every command takes. */
 extern const struct kw_cli_option kw_cli_common[];

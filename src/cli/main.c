@@ -10,10 +10,12 @@ static const struct {
     const char *title;
     const struct kw_command *commands;
 } groups[] = {
-    {"Start", kw_commands_demo},     {"Authority", kw_commands_setup},
-    {"Tenants", kw_commands_tenant}, {"Tenant keys", kw_commands_key},
-    {"Data", kw_commands_data},      {"Ledger", kw_commands_ledger},
-    {"Access", kw_commands_access},  {"State", kw_commands_status},
+    {"Start", kw_commands_demo},      {"Authority", kw_commands_setup},
+    {"Tenants", kw_commands_tenant},  {"Tenant keys", kw_commands_key},
+    {"Custody", kw_commands_custody}, {"Providers", kw_commands_provider},
+    {"Cost", kw_commands_cost},       {"Data", kw_commands_data},
+    {"Ledger", kw_commands_ledger},   {"Access", kw_commands_access},
+    {"State", kw_commands_status},
 };
 
 /* ---- Help -------------------------------------------------------------------------------------

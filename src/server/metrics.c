@@ -1,6 +1,10 @@
 /* Prometheus text format 0.0.4: base units, bounded labels, never a key or a tenant. */
 #include "server/internal.h"
 
+#include "authority/cost.h"
+#include "base/clock.h"
+#include "base/encode.h"
+
 static const double bounds_s[KW_SERVER_BUCKETS - 1] = {
     .0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 10};
 
@@ -110,6 +114,10 @@ static void authority_part(struct kw_authority *authority, struct kw_buf *out)
         stats.signed_messages);
     one(out, "keys_rotated_total", "counter", "Tenant keys rotated.", stats.rotated_keys);
     one(out, "keys_destroyed_total", "counter", "Tenant keys destroyed.", stats.destroyed_keys);
+    one(out, "copies_lacking", "gauge", "Copies of key versions that should be and are not.",
+        stats.lacking_copies);
+    one(out, "copies_repaired_total", "counter", "Copies that were made up for.",
+        stats.repaired_copies);
     one(out, "scheduler_failures_total", "counter", "Rounds of the scheduler that failed.",
         stats.tick_failures);
 }
@@ -125,9 +133,105 @@ static void keyring_part(struct kw_authority *authority, struct kw_buf *out)
     one(out, "keyring_loads_total", "counter", "Versions unwrapped by a provider.", ring.loads);
     one(out, "keyring_load_failures_total", "counter", "Loads that failed.", ring.load_failures);
     one(out, "keyring_evictions_total", "counter", "Entries that made room.", ring.evictions);
+    one(out, "keyring_refreshes_total", "counter", "Loads ahead of time.", ring.refreshes);
+    one(out, "keyring_outlived_total", "counter",
+        "Uses of a key past its time, as its provider did not answer.", ring.outlived);
+    one(out, "keyring_strict", "gauge", "1 while every use is validated by a provider.",
+        ring.strict_until_ms > kw_clock_ms());
+    head(out, "keyring_pressure_ratio", "gauge",
+         "Trouble with providers, 0 to 1: keys are kept longer, the higher it is.");
+    kw_buf_printf(out, "keyward_keyring_pressure_ratio %.3f\n", (double)ring.pressure / 1000);
     one(out, "secret_memory_bytes", "gauge", "Secret memory in use.", secret.used);
     one(out, "secret_memory_mapped_bytes", "gauge", "Secret memory mapped and locked.",
         secret.mapped);
+}
+
+/* ---- Providers: a series for each that is configured in a region ------------------------------
+ */
+
+static void route_calls(void *arg, const struct kw_route_status *route)
+{
+    kw_buf_printf(
+        arg,
+        "keyward_provider_calls_total{region=\"%s\",provider=\"%s\",operation=\"wrap\"} "
+        "%llu\n"
+        "keyward_provider_calls_total{region=\"%s\",provider=\"%s\",operation=\"unwrap\"} "
+        "%llu\n",
+        route->region, route->provider, (unsigned long long)route->wraps, route->region,
+        route->provider, (unsigned long long)route->unwraps);
+}
+
+static void route_failures(void *arg, const struct kw_route_status *route)
+{
+    kw_buf_printf(arg, "keyward_provider_failures_total{region=\"%s\",provider=\"%s\"} %llu\n",
+                  route->region, route->provider, (unsigned long long)route->failures);
+}
+
+static void route_latency(void *arg, const struct kw_route_status *route)
+{
+    if (route->latency_us > 0)
+        kw_buf_printf(arg, "keyward_provider_latency_seconds{region=\"%s\",provider=\"%s\"} %.6f\n",
+                      route->region, route->provider, (double)route->latency_us / 1e6);
+}
+
+static void route_breaker(void *arg, const struct kw_route_status *route)
+{
+    static const enum kw_breaker_state states[] = {KW_BREAKER_CLOSED, KW_BREAKER_HALF_OPEN,
+                                                   KW_BREAKER_OPEN};
+    for (size_t i = 0; i < KW_COUNT(states); i++)
+        kw_buf_printf(arg,
+                      "keyward_provider_breaker{region=\"%s\",provider=\"%s\",state=\"%s\"} %d\n",
+                      route->region, route->provider, kw_breaker_state_name(states[i]),
+                      route->breaker == states[i]);
+}
+
+static void route_spent(void *arg, const struct kw_route_status *route)
+{
+    char amount[KW_NANO_TEXT_SIZE];
+    kw_buf_printf(arg, "keyward_provider_spent_total{region=\"%s\",provider=\"%s\"} %s\n",
+                  route->region, route->provider, kw_nano_text(route->spent_nano, amount));
+}
+
+static void provider_part(struct kw_authority *authority, struct kw_buf *out)
+{
+    static const struct {
+        const char *name, *type, *help;
+        void (*each)(void *arg, const struct kw_route_status *route);
+    } series[] = {
+        {"provider_calls_total", "counter", "Calls of providers.", route_calls},
+        {"provider_failures_total", "counter", "Those that failed.", route_failures},
+        {"provider_latency_seconds", "gauge", "Moving average of good calls.", route_latency},
+        {"provider_breaker", "gauge", "1 for the state that it is in.", route_breaker},
+        {"provider_spent_total", "counter", "Price of the calls, in the configured currency.",
+         route_spent},
+    };
+    for (size_t i = 0; i < KW_COUNT(series); i++) {
+        head(out, series[i].name, series[i].type, series[i].help);
+        kw_router_each(kw_authority_router(authority), series[i].each, out);
+    }
+}
+
+static void amount(struct kw_buf *out, const char *name, const char *help, uint64_t nano)
+{
+    char text[KW_NANO_TEXT_SIZE];
+    head(out, name, "gauge", help);
+    kw_buf_printf(out, "keyward_%s %s\n", name, kw_nano_text(nano, text));
+}
+
+static void cost_part(struct kw_authority *authority, struct kw_buf *out)
+{
+    struct kw_cost_sums sums = kw_authority_cost_sums(authority);
+    amount(out, "month_spent", "Price of this month's provider calls, in the configured currency.",
+           sums.spent_nano);
+    amount(out, "month_saved", "What the calls that the keyring saved would have cost.",
+           sums.saved_nano);
+    if (sums.budget_nano != 0)
+        amount(out, "month_budget", "The limit that is set.", sums.budget_nano);
+    one(out, "month_provider_calls", "gauge", "Of this month.", sums.calls);
+    one(out, "month_key_uses", "gauge", "Of this month: without a keyring each is a call.",
+        sums.uses);
+    one(out, "budget_events_total", "counter", "Budget thresholds that were passed.",
+        kw_authority_stats(authority).budget_events);
 }
 
 static void ledger_part(struct kw_authority *authority, struct kw_buf *out)
@@ -173,5 +277,7 @@ void kw_server_metrics(struct kw_server *server, struct kw_buf *out)
     http_part(server, out);
     authority_part(authority, out);
     keyring_part(authority, out);
+    provider_part(authority, out);
+    cost_part(authority, out);
     ledger_part(authority, out);
 }
