@@ -1,7 +1,11 @@
 #include "authority/fanout.h"
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
+
+/* Stacks count against the limit of locked memory. */
+enum { STACK_BYTES = 512 * 1024 };
 
 struct fanout {
     size_t count;
@@ -50,20 +54,38 @@ static void *work(void *arg)
     return NULL;
 }
 
+/* How many threads could be had. Signals are the program's: these take none. */
+static size_t start(struct fanout *fanout, pthread_t *threads, size_t wanted)
+{
+    pthread_attr_t attr;
+    sigset_t all;
+    sigset_t before;
+    size_t started = 0;
+    if (wanted == 0 || pthread_attr_init(&attr) != 0)
+        return 0;
+    pthread_attr_setstacksize(&attr, STACK_BYTES);
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    while (started < wanted && pthread_create(&threads[started], &attr, work, fanout) == 0)
+        started++;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pthread_attr_destroy(&attr);
+    return started;
+}
+
 KW_ERR kw_fanout(size_t count, size_t threads,
                  kw_code (*run)(void *arg, size_t i, struct kw_error *err), void *arg,
                  struct kw_error *err)
 {
     pthread_t others[KW_FANOUT_MAX];
-    size_t started = 0;
     struct fanout fanout = {.count = count,
                             .run = run,
                             .arg = arg,
                             .lock = PTHREAD_MUTEX_INITIALIZER,
                             .failed_at = count};
-    while (started + 1 < threads && started + 1 < count && started < KW_FANOUT_MAX - 1 &&
-           pthread_create(&others[started], NULL, work, &fanout) == 0)
-        started++;
+    size_t most = threads < KW_FANOUT_MAX ? threads : KW_FANOUT_MAX;
+    most = most < count ? most : count;
+    size_t started = start(&fanout, others, most > 0 ? most - 1 : 0);
     work(&fanout);
     for (size_t i = 0; i < started; i++)
         pthread_join(others[i], NULL);
