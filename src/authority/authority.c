@@ -53,6 +53,7 @@ static void init_locks(struct kw_authority *authority)
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_mutex_init(&authority->usage_lock, NULL);
     pthread_mutex_init(&authority->token_lock, NULL);
+    pthread_mutex_init(&authority->spare_numbers.lock, NULL);
     pthread_mutex_init(&authority->stop_lock, NULL);
     pthread_cond_init(&authority->stop_signal, &monotonic);
     pthread_condattr_destroy(&monotonic);
@@ -104,6 +105,7 @@ void kw_authority_free(struct kw_authority *authority)
     pthread_cond_destroy(&authority->stop_signal);
     pthread_mutex_destroy(&authority->stop_lock);
     pthread_mutex_destroy(&authority->token_lock);
+    pthread_mutex_destroy(&authority->spare_numbers.lock);
     pthread_mutex_destroy(&authority->usage_lock);
     kw_rate_free(authority->rate);
     free(authority->usage);

@@ -5,6 +5,13 @@
 #include "authority/datakey.h"
 #include "authority/internal.h"
 
+/* In the place of item.current: it waits for a batch key of a held key. */
+enum { KW_DK_WAITS = UINT16_MAX };
+
+/* held.c: makes batch keys for the items that wait for one, by calls of the customer's provider,
+ * and holds them. An item whose key has changed meanwhile waits on: it is to be resolved again. */
+void kw_dk_hold_batches(struct kw_dk_batch *batch);
+
 /* Ends the batch's holds on keyring entries. */
 void kw_dk_let_go(struct kw_dk_batch *batch);
 

@@ -1,4 +1,5 @@
 /* From an item to the key version that it needs, and whether this caller may have it. */
+#include "authority/custody.h"
 #include "authority/datakey_internal.h"
 
 enum { LOOKS = 8 };
@@ -95,6 +96,19 @@ static kw_code missing(struct kw_dk_batch *batch, const struct kw_dk_item *item,
     return found == KW_OK ? KW_KEY_NOT_FOUND : found;
 }
 
+/* A held key has no version that lasts: a batch key is made when all items are resolved. What stops
+ * the key stops it here, before the customer is asked for anything. */
+static kw_code wait_for_held(struct kw_dk_batch *batch, const struct kw_key_row *key, uint16_t *at)
+{
+    kw_code code = kw_gate_key(key->tenant_state, key->state);
+    if (code == KW_OK && batch->op == KW_DK_GENERATE &&
+        !kw_rate_take(batch->authority->rate, key->reference, 1))
+        code = KW_RATE_LIMITED;
+    if (code == KW_OK)
+        *at = KW_DK_WAITS;
+    return code;
+}
+
 /* The current version as the store has it. *stale: a rotation came between the two looks at it. */
 static kw_code hold_stored(struct kw_dk_batch *batch, const struct kw_dk_item *item, uint16_t *at,
                            bool *stale)
@@ -106,6 +120,9 @@ static kw_code hold_stored(struct kw_dk_batch *batch, const struct kw_dk_item *i
         kw_store_key_get(batch->authority->store, item->tenant, item->region, &key, &ignored);
     if (code != KW_OK)
         return missing(batch, item, code);
+    *stale = false;
+    if (strcmp(key.custody, kw_custody_name(KW_HELD)) == 0)
+        return wait_for_held(batch, &key, at);
     kw_keyring_hint_put(batch->authority->ring, item->tenant, item->region, key.reference,
                         key.current_version);
     code = hold(batch, key.reference, key.current_version, true, at);
@@ -180,6 +197,8 @@ static kw_code resolve_generate(struct kw_dk_batch *batch, struct kw_dk_item *it
     if (code != KW_OK)
         return code;
     item->current = item->entry;
+    if (item->current == KW_DK_WAITS)
+        return KW_OK;
     if (!within_rate(batch, item->entry))
         return KW_RATE_LIMITED;
     return kw_gate_version(facts_at(batch, item->entry)->version_state, true);
@@ -188,7 +207,7 @@ static kw_code resolve_generate(struct kw_dk_batch *batch, struct kw_dk_item *it
 static kw_code resolve_target(struct kw_dk_batch *batch, struct kw_dk_item *item, bool may_block)
 {
     kw_code code = hold_current(batch, item, may_block, &item->current);
-    if (code != KW_OK)
+    if (code != KW_OK || item->current == KW_DK_WAITS)
         return code;
     return kw_gate_version(facts_at(batch, item->current)->version_state, true);
 }
@@ -238,6 +257,27 @@ static kw_code resolve_wrapped(struct kw_dk_batch *batch, struct kw_dk_item *ite
     return batch->op == KW_DK_REWRAP ? resolve_target(batch, item, may_block) : KW_OK;
 }
 
+/* A key that has changed while its batch keys were made may be held no more. Only on the blocking
+ * path: no hint leads to a held key. */
+static void resolve_held(struct kw_dk_batch *batch)
+{
+    for (int look = 0; look < LOOKS; look++) {
+        kw_dk_hold_batches(batch);
+        size_t waiting = 0;
+        for (size_t i = 0; i < batch->count; i++) {
+            struct kw_dk_item *item = &batch->items[i];
+            if (item->code != KW_OK || item->current != KW_DK_WAITS)
+                continue;
+            waiting++;
+            item->code = look + 1 == LOOKS           ? KW_UNAVAILABLE
+                         : batch->op == KW_DK_REWRAP ? resolve_target(batch, item, true)
+                                                     : resolve_generate(batch, item, true);
+        }
+        if (waiting == 0)
+            return;
+    }
+}
+
 KW_ERR kw_dk_resolve(struct kw_dk_batch *batch, bool may_block, struct kw_error *err)
 {
     bool allowed = (batch->caller.rights & KW_RIGHT_USE_KEYS) != 0;
@@ -257,5 +297,6 @@ KW_ERR kw_dk_resolve(struct kw_dk_batch *batch, bool may_block, struct kw_error 
             return kw_fail_code(err, KW_AGAIN);
         }
     }
+    resolve_held(batch);
     return KW_OK;
 }

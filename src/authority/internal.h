@@ -34,6 +34,17 @@ struct kw_repair {
     int64_t pause_ms;    /* before it, while something is lacking; 0: nothing is */
 };
 
+/* Numbers reserved for the batch keys of held keys, and not used: held_numbers.c. */
+struct kw_number_range {
+    uint64_t reference;
+    uint32_t first, count;
+};
+struct kw_spare_numbers {
+    pthread_mutex_t lock;
+    struct kw_number_range ranges[1024];
+    size_t count;
+};
+
 /* Uses of a version that the store has not been told of yet. */
 struct kw_usage {
     uint64_t reference;
@@ -87,6 +98,7 @@ struct kw_authority {
     atomic_bool purge_wanted;  /* by a destruction, also one before the last restart */
     atomic_bool repair_wanted; /* a version was made with fewer copies than there are routes */
     struct kw_repair repair;
+    struct kw_spare_numbers spare_numbers;
 };
 
 /* gate.c: may a key in these states be used? KW_OK, or the refusal that names the state. */
@@ -136,6 +148,12 @@ KW_ERR kw_version_wrap(struct kw_authority *authority, const struct kw_key_row *
 KW_ERR kw_version_open(struct kw_authority *authority, const struct kw_key_row *key,
                        const struct kw_version_row *version, struct kw_secret *out,
                        struct kw_error *err);
+/* Opens a version that is not in the store yet by the copies just made: a provider that wraps and
+ * does not unwrap is found out before anything depends on it. */
+KW_ERR kw_version_prove(struct kw_authority *authority, const struct kw_key_row *key,
+                        const struct kw_fresh_version *fresh, struct kw_error *err);
+/* held.c: is it a batch key of a held key? It has no signing key then. */
+bool kw_version_is_batch(const struct kw_version_row *row);
 /* The commitment of 32 bytes of material for this key. */
 KW_ERR kw_version_commitment(const struct kw_key_row *key, const struct kw_secret *material,
                              uint8_t out[32], struct kw_error *err);

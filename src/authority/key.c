@@ -189,11 +189,11 @@ KW_ERR kw_key_rotate_worn(struct kw_authority *authority, uint64_t reference, st
     struct kw_key_row key;
     struct kw_version_row version;
     KW_TRY(kw_store_key_by_reference(authority->store, reference, &key, err));
+    if (check_rotatable(&key, err) == KW_STATE_CONFLICT)
+        return KW_OK; /* first: a held key's current number may be that of no version */
     KW_TRY(kw_store_version_get(authority->store, reference, key.current_version, &version, err));
     if (version.wraps < authority->wraps_limit / 2)
         return KW_OK; /* somebody has rotated it already */
-    if (check_rotatable(&key, err) == KW_STATE_CONFLICT)
-        return KW_OK;
     return kw_authority_key_rotate(authority, &kw_caller_system, key.tenant, key.region, NULL, err);
 }
 

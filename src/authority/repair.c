@@ -67,11 +67,13 @@ static bool has_copy(void *arg, const char *provider)
     return false;
 }
 
-/* A key that may not be used is not unwrapped for this either. */
+/* A key that may not be used is not unwrapped for this either, and what was sealed while it was
+ * held stays with the customer. */
 static bool may_repair(const struct kw_key_row *key, const struct kw_version_row *version)
 {
     return kw_gate_key(key->tenant_state, key->state) == KW_OK &&
            kw_gate_version(version->state, false) == KW_OK && key->provider[0] == '\0' &&
+           !kw_version_is_batch(version) &&
            (version->expires_ms == 0 || version->expires_ms > kw_clock_wall_ms());
 }
 

@@ -1,5 +1,6 @@
 /* Signatures over messages, by a tenant key's signing key. The order is that of a data key: decide,
  * compute, record, and only then release. docs/spec/message.md, Signing. */
+#include "authority/custody.h"
 #include "authority/internal.h"
 
 #include "base/clock.h"
@@ -41,6 +42,9 @@ static KW_ERR gate(const struct kw_key_row *key, uint32_t version, struct kw_err
     kw_code code = kw_gate_key(key->tenant_state, key->state);
     if (code != KW_OK)
         return kw_fail_code(err, code);
+    if (strcmp(key->custody, kw_custody_name(KW_HELD)) == 0)
+        return kw_fail(err, KW_STATE_CONFLICT,
+                       "the key is held by the customer: it has no signing key that lasts");
     if (version == 0 || version > key->current_version)
         return kw_fail(err, KW_VERSION_NOT_FOUND, "the key has no version %u", version);
     if (version != key->current_version)

@@ -237,15 +237,15 @@ static KW_ERR unwrap_any(struct kw_authority *authority, const struct kw_key_row
     return kw_router_unwrap(authority->router, &call, &unwrapping, out, err);
 }
 
-/* What was sealed while a key was held stays with the customer when the key comes back to us: a
- * version none of whose copies is of the region's own providers is asked for where its copy is. The
- * router judges whether that provider may be asked, and takes its word back if not. */
+/* What was sealed while a key was held stays with the customer when the key comes back to us, or
+ * moves on: a version none of whose copies is where the key is now is asked for where its copy is.
+ * The router judges whether that provider may be asked, and takes its word back if not. */
 static KW_ERR unwrap_wherever(struct kw_authority *authority, struct kw_key_row *holder,
                               const struct kw_version_row *version, const struct copies *copies,
                               struct kw_secret *out, struct kw_error *err)
 {
     kw_code code = unwrap_any(authority, holder, version, copies, out, err);
-    if (code == KW_REGION_WALL && holder->provider[0] == '\0') {
+    if (code == KW_REGION_WALL && strcmp(holder->provider, copies->rows[0].provider) != 0) {
         struct kw_error why = {0};
         memcpy(holder->provider, copies->rows[0].provider, sizeof holder->provider);
         memcpy(holder->provider_key, copies->rows[0].provider_key, sizeof holder->provider_key);
@@ -292,6 +292,15 @@ KW_ERR kw_version_open(struct kw_authority *authority, const struct kw_key_row *
     return open_version(authority, key, version, &ignored, out, err);
 }
 
+KW_ERR kw_version_prove(struct kw_authority *authority, const struct kw_key_row *key,
+                        const struct kw_fresh_version *fresh, struct kw_error *err)
+{
+    KW_AUTO(kw_secret) opened = KW_SECRET_INIT;
+    struct copies copies = {.rows = fresh->copies, .count = fresh->copy_count};
+    kw_code code = unwrap_any(authority, key, &fresh->row, &copies, &opened, err);
+    return code == KW_OK ? KW_OK : kw_side_of(key, code, err);
+}
+
 /* ---- Loading ----------------------------------------------------------------------------------
  */
 
@@ -313,7 +322,8 @@ static void limit(const struct kw_authority *authority, const struct kw_key_row 
                   struct kw_keyring_facts *facts)
 {
     facts->hardware = opened->hardware;
-    facts->held = opened->guest && strcmp(key->custody, kw_custody_name(KW_ATTACHED)) != 0;
+    facts->held = opened->guest && (strcmp(key->custody, kw_custody_name(KW_HELD)) == 0 ||
+                                    kw_version_is_batch(version));
     if (opened->guest && !facts->held) {
         facts->ttl_max_ms = authority->attached_age.ttl_ms;
         facts->hard_ttl_max_ms = authority->attached_age.hard_ttl_ms;

@@ -26,7 +26,7 @@ static const struct {
         {KW_TABLE_VERSIONS,
          "k.region = ?1 AND k.reference >= ?4 AND k.reference <= ?9 AND k.state <> 7 "
          "AND k.custody IN ('managed', 'imported') AND (k.reference > ?4 OR t.version > ?5) "
-         "AND t.state <> 7 "
+         "AND t.state <> 7 AND t.sign_public <> zeroblob(32) "
          "AND NOT EXISTS(SELECT 1 FROM copies c WHERE c.reference = t.reference "
          "AND c.version = t.version AND c.provider = ?2 AND c.provider_key = ?3) "
          "AND EXISTS(SELECT 1 FROM copies c WHERE c.reference = t.reference "

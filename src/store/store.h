@@ -81,7 +81,7 @@ struct kw_version_row {
     uint32_t version; /* from 1 */
     enum kw_key_state state;
     uint8_t commitment[32];
-    uint8_t sign_public[32];
+    uint8_t sign_public[32]; /* zeros: it has no signing key, being a batch key of a held key */
     int64_t created_ms;
     int64_t deactivated_ms;
     uint64_t wraps; /* data keys made under it; may lag by what a crash loses, never ahead */
@@ -227,8 +227,8 @@ KW_ERR kw_store_keys_due(struct kw_store *store, int64_t now_ms, size_t limit,
 
 /* Versions of the region's managed and imported keys that are not destroyed, nor their keys, and
  * that have copies, but none by this provider under this root key: what a repair has to add. Those
- * that have one by the customer's provider that the key names are left out. In the store's order of
- * (reference, version), after the place given (0, 0: from the start). Where nothing is lacking all
+ * that have one by the customer's provider that the key names, and batch keys of a key that was
+ * held, are left out. In the store's order of (reference, version), after the place given (0, 0: from the start). Where nothing is lacking all
  * of the region's versions are looked at: some seconds a million. */
 struct kw_store_place {
     uint64_t reference;
