@@ -3,6 +3,7 @@
 import importlib.util
 import os
 
+import wycheproof
 from case import Case, request
 
 
@@ -125,6 +126,50 @@ def ed25519(base):
             yield Case("verify", request("verify", public, message, broken), refuse=True)
 
 
+def aes_kwp(base):
+    """NIST CAVP, SP 800-38F KWP with AES-256; Botan's. RFC 5649's own two have keys of 192 bits."""
+    path = os.path.join(base, "keywrap", "kwtestvectors")
+    for r in records(os.path.join(path, "KWP_AE_256.txt")):
+        if "C" in r:
+            yield Case("KWP_AE_256", request("kwp_wrap", r["K"], r["P"]), r["C"])
+    for r in records(os.path.join(path, "KWP_AD_256.txt")):
+        if "C" in r and "FAIL" in r:
+            yield Case("KWP_AD_256", request("kwp_unwrap", r["K"], r["C"]), refuse=True)
+        elif "C" in r:
+            yield Case("KWP_AD_256", request("kwp_unwrap", r["K"], r["C"]), r["P"])
+    for r in records(os.path.join(base, "keywrap", "kwp_botan.txt")):
+        if len(r.get("Key", "")) == 64:
+            key, text, wrapped = (r[n].lower() for n in ("Key", "Input", "Output"))
+            yield Case("kwp_botan", request("kwp_wrap", key, text), wrapped)
+            yield Case("kwp_botan", request("kwp_unwrap", key, wrapped), text)
+
+
+def rsa_oaep(base):
+    """SHA-256 and MGF1 with SHA-256, keys of 2048 bits; verified against Bouncy Castle."""
+    path = os.path.join(base, "asymmetric", "RSA", "oaep-custom", "oaep-sha256-sha256.txt")
+    private, values, name = False, {}, ""
+    with open(path, encoding="ascii") as file:
+        for line in file:
+            if not line.startswith("#"):
+                values[name, private] = values.get((name, private), "") + line.strip()
+                continue
+            name = line[1:].strip().rstrip(":")
+            private = name == "Private key" or (private and name != "Public key")
+            values.pop((name, private), None)
+            if name.startswith(("OAEP Example", "====")) and ("Encryption", True) in values:
+                yield oaep_case(values)
+                values.pop(("Encryption", True))
+    yield oaep_case(values)
+
+
+def oaep_case(values):
+    modulus, exponent, text, wrapped = (
+        values[name, True] for name in ("Modulus", "Exponent", "Message", "Encryption")
+    )
+    secret = wycheproof.rsa_secret(int(modulus, 16), int(exponent, 16))
+    return Case("oaep-sha256-sha256", request("oaep_decrypt", secret, wrapped), text)
+
+
 READERS = {
     "aes_gcm": aes_gcm,
     "chacha20_poly1305": chacha20_poly1305,
@@ -133,6 +178,8 @@ READERS = {
     "hkdf_sha256": hkdf_sha256,
     "scrypt": scrypt,
     "ed25519": ed25519,
+    "aes_kwp": aes_kwp,
+    "rsa_oaep": rsa_oaep,
 }
 
 

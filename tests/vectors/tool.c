@@ -6,6 +6,7 @@
  */
 #include "base/encode.h"
 #include "crypto/hash.h"
+#include "crypto/keywrap.h"
 #include "crypto/sign.h"
 #include "crypto/suite.h"
 
@@ -194,15 +195,94 @@ static kw_code verify(struct request *r)
     return kw_verify(r->bytes[0].data, arg(r, 1), r->bytes[2].data, NULL);
 }
 
+/* ---- Keys under keys --------------------------------------------------------------------------
+ */
+
+static void put(struct request *r, const struct kw_secret *secret)
+{
+    memcpy(room(r, secret->len), secret->data, secret->len);
+}
+
+typedef kw_code unwrap_fn(const struct kw_secret *key, struct kw_bytes in, struct kw_secret *out,
+                          struct kw_error *err);
+
+/* A refusal must leave nothing. */
+static kw_code unwrap_by(struct request *r, unwrap_fn *unwrap)
+{
+    KW_AUTO(kw_secret) key = KW_SECRET_INIT;
+    KW_AUTO(kw_secret) out = KW_SECRET_INIT;
+    KW_TRY(kw_secret_copy(&key, r->bytes[0].data, r->bytes[0].len, NULL));
+    kw_code code = unwrap(&key, arg(r, 1), &out, NULL);
+    r->differ = r->differ || (code != KW_OK && out.data != NULL);
+    if (code == KW_OK)
+        put(r, &out);
+    return code;
+}
+
+static kw_code kwp_wrap(struct request *r)
+{
+    KW_AUTO(kw_secret) key = KW_SECRET_INIT;
+    KW_AUTO(kw_secret) in = KW_SECRET_INIT;
+    KW_TRY(kw_secret_copy(&key, r->bytes[0].data, r->bytes[0].len, NULL));
+    KW_TRY(kw_secret_copy(&in, r->bytes[1].data, r->bytes[1].len, NULL));
+    return kw_kwp_wrap(&key, &in, &r->out, NULL);
+}
+
+static kw_code kwp_unwrap(struct request *r)
+{
+    return unwrap_by(r, kw_kwp_unwrap);
+}
+
+static kw_code oaep_decrypt(struct request *r)
+{
+    return unwrap_by(r, kw_rsa_oaep_decrypt);
+}
+
+static kw_code rsa_aes_unwrap(struct request *r)
+{
+    return unwrap_by(r, kw_rsa_aes_unwrap);
+}
+
+static kw_code rsa_aes_wrap(struct request *r)
+{
+    KW_AUTO(kw_secret) in = KW_SECRET_INIT;
+    KW_TRY(kw_secret_copy(&in, r->bytes[1].data, r->bytes[1].len, NULL));
+    return kw_rsa_aes_wrap(arg(r, 0), &in, &r->out, NULL);
+}
+
+/* Private key as crypto/rsa.h has it, then the public key; how long the first is is known. */
+static kw_code rsa_pair(struct request *r)
+{
+    KW_AUTO(kw_secret) key = KW_SECRET_INIT;
+    KW_AUTO(kw_buf) public_der = KW_BUF_INIT;
+    KW_TRY(kw_rsa_pair_make(&key, &public_der, NULL));
+    put(r, &key);
+    kw_buf_append(&r->out, public_der.data, public_der.len);
+    return KW_OK;
+}
+
 static const struct {
     const char *name;
     size_t arguments;
     kw_code (*compute)(struct request *r);
 } verbs[] = {
-    {"seal", 5, seal},     {"open", 5, open},     {"sha256", 1, sha256},
-    {"hmac", 2, hmac},     {"hkdf", 4, hkdf},     {"sha256_monte", 1, sha256_monte},
-    {"expand", 3, expand}, {"sign", 2, sign},     {"public", 1, sign_public},
-    {"scrypt", 4, scrypt}, {"verify", 3, verify},
+    {"seal", 5, seal},
+    {"open", 5, open},
+    {"sha256", 1, sha256},
+    {"hmac", 2, hmac},
+    {"hkdf", 4, hkdf},
+    {"sha256_monte", 1, sha256_monte},
+    {"expand", 3, expand},
+    {"sign", 2, sign},
+    {"public", 1, sign_public},
+    {"scrypt", 4, scrypt},
+    {"verify", 3, verify},
+    {"kwp_wrap", 2, kwp_wrap},
+    {"kwp_unwrap", 2, kwp_unwrap},
+    {"oaep_decrypt", 2, oaep_decrypt},
+    {"rsa_aes_wrap", 2, rsa_aes_wrap},
+    {"rsa_aes_unwrap", 2, rsa_aes_unwrap},
+    {"rsa_pair", 1, rsa_pair},
 };
 
 static void parse(struct request *r, char *line)
