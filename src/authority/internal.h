@@ -183,6 +183,9 @@ KW_ERR kw_key_rotate_worn(struct kw_authority *authority, uint64_t reference, st
 /* key.c: for tenant.c: the row of a managed key that is not there yet. KW_UNKNOWN_REGION. */
 KW_ERR kw_key_plan(const struct kw_authority *authority, const char *tenant, const char *region,
                    uint8_t suite, struct kw_key_row *out, struct kw_error *err);
+/* key.c: inside a transaction, before the next version is put: the current one protects no more. */
+KW_ERR kw_key_deactivate_current(struct kw_authority *authority, const struct kw_key_row *key,
+                                 struct kw_error *err);
 int64_t kw_window_end(const struct kw_authority *authority, uint32_t window_days);
 KW_ERR kw_window_check(uint32_t window_days, struct kw_error *err);
 

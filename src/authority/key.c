@@ -88,11 +88,18 @@ static struct kw_change key_change(struct kw_authority *authority, const struct 
 /* ---- Rotation ---------------------------------------------------------------------------------
  */
 
-static KW_ERR deactivate(struct kw_authority *authority, const struct kw_key_row *key,
-                         struct kw_error *err)
+/* A held key need not have a version of the current number. */
+KW_ERR kw_key_deactivate_current(struct kw_authority *authority, const struct kw_key_row *key,
+                                 struct kw_error *err)
 {
     struct kw_version_row old;
-    KW_TRY(kw_store_version_get(authority->store, key->reference, key->current_version, &old, err));
+    struct kw_error why = {0};
+    kw_code code =
+        kw_store_version_get(authority->store, key->reference, key->current_version, &old, &why);
+    if (code == KW_VERSION_NOT_FOUND)
+        return KW_OK;
+    if (code != KW_OK)
+        return kw_fail(err, code, "%s", why.text);
     if (old.state != KW_KEY_IS_ACTIVE)
         return KW_OK; /* compromised: stays what it is */
     old.state = KW_KEY_IS_DEACTIVATED;
@@ -154,7 +161,7 @@ static KW_ERR apply_rotate(struct kw_change *change, struct kw_error *err)
     KW_TRY(check_rotatable(&key, err));
     if (!still_fits(&rotation->before, &key))
         return kw_fail_code(err, KW_AGAIN);
-    KW_TRY(deactivate(change->authority, &key, err));
+    KW_TRY(kw_key_deactivate_current(change->authority, &key, err));
     KW_TRY(kw_version_put(change->authority, &rotation->next, err));
     key.current_version++;
     KW_TRY(put_state(change, &key, key.state, err));

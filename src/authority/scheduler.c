@@ -1,5 +1,5 @@
 /* What happens by itself: one round a second. */
-#include "authority/internal.h"
+#include "authority/material.h"
 
 #include "base/clock.h"
 #include "crypto/suite.h"
@@ -95,6 +95,7 @@ static KW_ERR own_work(struct kw_authority *authority, struct kw_error *err)
     kw_keyring_collect(authority->ring);
     kw_code code = kw_usage_flush(authority, err);
     code = first_of(code, destroy_due(authority, err));
+    code = first_of(code, kw_material_expire_due(authority, err));
     return first_of(code, purge(authority, err));
 }
 
