@@ -39,6 +39,27 @@ KW_ERR kw_provider_scripted_new(const char *name, struct kw_provider *behind,
                                 struct kw_script *script, struct kw_provider **out,
                                 struct kw_error *err);
 
+/* Stands before another provider and is careless in one way. Takes behind over, also on failure. */
+enum kw_lax {
+    KW_LAX_NOT,         /* in none: it refuses the keys "off" (disabled) and "gone" (not there), and
+                           makes the latter */
+    KW_LAX_CONTEXT,     /* any context opens */
+    KW_LAX_VERSION,     /* the context's last pair is not looked at */
+    KW_LAX_FORBIDS,     /* another context is refused as a want of permission */
+    KW_LAX_FIRST,       /* the copy's first byte is not looked at */
+    KW_LAX_LAST,        /* nor its last */
+    KW_LAX_CUT,         /* a copy may lack its end */
+    KW_LAX_RETRYABLE,   /* what is altered fails as if it might pass */
+    KW_LAX_DISABLED,    /* a disabled key wraps */
+    KW_LAX_READS,       /* a disabled key does not wrap, but unwraps */
+    KW_LAX_PLAIN,       /* the copy holds what is inside */
+    KW_LAX_HEX,         /* the copy holds what is inside, in hexadecimal */
+    KW_LAX_OTHER_BYTES, /* other bytes come out */
+    KW_LAX_NO_MAKING    /* it lacks the permission to make keys */
+};
+KW_ERR kw_provider_lax_new(enum kw_lax how, struct kw_provider *behind, struct kw_provider **out,
+                           struct kw_error *err);
+
 /* A software provider over a root of 32 bytes of the value seed. */
 KW_ERR kw_provider_test_new(const char *name, uint8_t seed, struct kw_provider **out,
                             struct kw_error *err);
