@@ -2,15 +2,13 @@
 
 #include "base/file.h"
 #include "base/log.h"
-#include "config/config.h"
-#include "home/settings.h"
+#include "cli/configuration.h"
 #include "provider/root_file.h"
 #include "server/server.h"
 
 #include <ftw.h>
+#include <signal.h>
 #include <unistd.h>
-
-enum { API_THREADS = 4 };
 
 const struct kw_cli_option kw_serve_options[] = {
     {"config", 0, "FILE", "configuration file (INI)"},
@@ -18,84 +16,6 @@ const struct kw_cli_option kw_serve_options[] = {
     {"dev", 0, NULL, "a throw-away authority: prints address, CA file and root token"},
     {NULL, 0, NULL, NULL},
 };
-
-const struct kw_cli_option kw_config_options[] = {
-    {"config", 0, "FILE", "configuration file (INI)"},
-    {"set", 0, "NAME=VALUE", "one setting; repeat for several"},
-    {NULL, 0, NULL, NULL},
-};
-
-/* ---- Configuration ----------------------------------------------------------------------------
- */
-
-/* The folder may be named by --data, or by the file or the environment; its own configuration lies
- * beneath all of them, so those are read once to find it and again over it. */
-static KW_ERR load_sources(struct kw_invocation *in, struct kw_config *config, struct kw_error *err)
-{
-    const char *file = kw_cli_value(in, "config");
-    const char *data = kw_cli_value(in, "data");
-    const char *set = NULL;
-    if (file != NULL)
-        KW_TRY(kw_config_file(config, file, err));
-    KW_TRY(kw_config_environment(config, environ, err));
-    if (data != NULL) {
-        KW_AUTO(kw_buf) assignment = KW_BUF_INIT;
-        kw_buf_printf(&assignment, "data=%s", data);
-        KW_TRY(kw_config_assign(config, kw_buf_str(&assignment), err));
-    }
-    for (unsigned i = 0; (set = kw_cli_value_at(in, "set", i)) != NULL; i++)
-        KW_TRY(kw_config_assign(config, set, err));
-    return KW_OK;
-}
-
-static KW_ERR load_config(struct kw_invocation *in, struct kw_config *config, struct kw_error *err)
-{
-    KW_AUTO_PTR(kw_config) first = NULL;
-    KW_TRY(kw_config_new(&first, err));
-    KW_TRY(load_sources(in, first, err));
-    KW_TRY(kw_home_config_read(config, kw_config_str(first, "data"), err));
-    KW_TRY(load_sources(in, config, err));
-    return kw_config_check(config, err);
-}
-
-static void show_one(void *arg, const struct kw_config_value *value)
-{
-    KW_UNUSED(arg);
-    printf("%-28s = %-24s # %s\n", value->name, value->value, value->origin);
-}
-
-static void show_one_json(void *arg, const struct kw_config_value *value)
-{
-    bool *first = arg;
-    printf("%s\n  \"%s\": {\"value\": \"%s\", \"from\": \"%s\"}", *first ? "" : ",", value->name,
-           value->value, value->origin);
-    *first = false;
-}
-
-KW_ERR kw_config_show_run(struct kw_invocation *in, struct kw_error *err)
-{
-    KW_AUTO_PTR(kw_config) config = NULL;
-    bool first = true;
-    KW_TRY(kw_config_new(&config, err));
-    KW_TRY(load_config(in, config, err));
-    if (!in->json) {
-        kw_config_each(config, show_one, NULL);
-        return KW_OK;
-    }
-    putchar('{');
-    kw_config_each(config, show_one_json, &first);
-    puts("\n}");
-    return KW_OK;
-}
-
-KW_ERR kw_config_check_run(struct kw_invocation *in, struct kw_error *err)
-{
-    KW_AUTO_PTR(kw_config) config = NULL;
-    KW_TRY(kw_config_new(&config, err));
-    KW_TRY(load_config(in, config, err));
-    puts(in->json ? "{\"ok\":true}" : "The configuration is right.");
-    return KW_OK;
-}
 
 static void configure_log(const struct kw_config *config)
 {
@@ -106,7 +26,6 @@ static void configure_log(const struct kw_config *config)
  */
 
 struct settings {
-    struct kw_home_settings *home_settings;
     struct kw_home_options home;
     struct kw_server_options server;
 };
@@ -148,13 +67,13 @@ struct dev {
     char token_file[96];
 };
 
-static KW_ERR make_dev(struct dev *dev, struct kw_error *err)
+static KW_ERR make_dev(struct dev *dev, const struct kw_config *config, struct kw_error *err)
 {
     char template[] = "/tmp/keyward-dev-XXXXXX";
     if (mkdtemp(template) == NULL)
         return kw_fail(err, KW_IO, "no folder can be made in /tmp");
     snprintf(dev->dir, sizeof dev->dir, "%s", template);
-    struct kw_home_init_options init = {.dir = dev->dir};
+    struct kw_home_init_options init = {.dir = dev->dir, .config = config};
     return kw_home_init(&init, NULL, err);
 }
 
@@ -219,6 +138,19 @@ static void on_ready(void *arg, struct kw_server *server)
            KW_LOG_STR("authority", kw_home_facts(serving->home)->authority_id));
 }
 
+/* The root key's provider does not answer: said once, and waited for, unless we are to stop, which
+ * nobody has taken notice of yet. */
+static bool on_waiting(void *arg, const char *why)
+{
+    bool *told = arg;
+    sigset_t pending;
+    if (!*told)
+        kw_log(KW_LOG_WARN, "waiting", KW_LOG_STR("reason", why));
+    *told = true;
+    return sigpending(&pending) != 0 ||
+           (sigismember(&pending, SIGTERM) != 1 && sigismember(&pending, SIGINT) != 1);
+}
+
 static KW_ERR open_and_run(struct serving *serving, struct settings *settings, struct kw_error *err)
 {
     KW_AUTO_PTR(kw_server) server = NULL;
@@ -238,20 +170,23 @@ static KW_ERR serve(struct kw_invocation *in, struct serving *serving, struct se
 {
     KW_AUTO_PTR(kw_config) config = NULL;
     KW_AUTO(kw_secret) passphrase = KW_SECRET_INIT;
-    KW_TRY(kw_config_new(&config, err));
-    KW_TRY(load_config(in, config, err));
+    KW_TRY(kw_cli_config_load(in, &config, err));
     configure_log(config);
     if (kw_config_bool(config, "memory.allow_unlocked"))
         kw_secret_allow_unlocked();
     const char *lacking = kw_process_harden(true);
     if (lacking != NULL)
         kw_log(KW_LOG_WARN, "hardening", KW_LOG_STR("lacking", lacking));
-    KW_TRY(kw_home_settings_new(config, &settings->home_settings, &settings->home, err));
-    settings->home.api_threads = API_THREADS;
-    settings->home.background = true;
+    bool told = false;
+    settings->home = (struct kw_home_options){.dir = kw_config_str(config, "data"),
+                                              .config = config,
+                                              .serving = true,
+                                              .background = true,
+                                              .waiting = on_waiting,
+                                              .waiting_arg = &told};
     take_server(config, settings);
     if (kw_cli_flag(in, "dev")) {
-        KW_TRY(make_dev(&serving->dev, err));
+        KW_TRY(make_dev(&serving->dev, config, err));
         settings->home.dir = serving->dev.dir;
     } else if (settings->home.dir[0] == '\0') {
         return kw_fail(err, KW_USAGE,
@@ -273,7 +208,6 @@ KW_ERR kw_serve_announced(struct kw_invocation *in, void (*announce)(void *arg, 
     kw_server_signals_block();
     kw_code code = serve(in, &serving, settings, err);
     remove_dev(&serving.dev);
-    kw_home_settings_free(settings->home_settings);
     free(settings);
     return code;
 }

@@ -1,4 +1,4 @@
-/* keyward serve and keyward config: those that read the configuration. */
+/* keyward serve. */
 #ifndef KW_CLI_SERVE_H
 #define KW_CLI_SERVE_H
 
@@ -15,9 +15,5 @@ KW_ERR kw_serve_run(struct kw_invocation *in, struct kw_error *err);
  * does. */
 KW_ERR kw_serve_announced(struct kw_invocation *in, void (*announce)(void *arg, unsigned port),
                           void *arg, struct kw_error *err);
-
-extern const struct kw_cli_option kw_config_options[];
-KW_ERR kw_config_show_run(struct kw_invocation *in, struct kw_error *err);
-KW_ERR kw_config_check_run(struct kw_invocation *in, struct kw_error *err);
 
 #endif

@@ -3,6 +3,7 @@
 #include "base/encode.h"
 #include "client/internal.h"
 #include "crypto/random.h"
+#include "home/home.h"
 #include "home/settings.h"
 #include "provider/root_file.h"
 
@@ -167,29 +168,14 @@ KW_ERR kw_backend_folder(const char *dir, const char *passphrase_file, struct kw
     return kw_backend_folder_run(dir, passphrase_file, false, out, err);
 }
 
-/* What the environment and DIR/keyward.conf say, as a server on this folder would read them. */
-static KW_ERR read_settings(const char *dir, struct kw_home_settings **settings,
-                            struct kw_home_options *options, struct kw_error *err)
-{
-    KW_AUTO_PTR(kw_config) config = NULL;
-    KW_TRY(kw_config_new(&config, err));
-    KW_TRY(kw_home_config_read(config, dir, err));
-    KW_TRY(kw_config_environment(config, environ, err));
-    KW_TRY(kw_config_check(config, err));
-    KW_TRY(kw_home_settings_new(config, settings, options, err));
-    options->dir = dir;
-    return KW_OK;
-}
-
 KW_ERR kw_backend_folder_run(const char *dir, const char *passphrase_file, bool scheduler,
                              struct kw_backend **out, struct kw_error *err)
 {
     KW_AUTO(kw_secret) passphrase = KW_SECRET_INIT;
-    KW_AUTO_PTR(kw_home_settings) settings = NULL;
-    struct kw_home_options options;
+    KW_AUTO_PTR(kw_config) config = NULL;
     struct embedded *embedded = NULL;
-    KW_TRY(read_settings(dir, &settings, &options, err));
-    options.background = scheduler;
+    KW_TRY(kw_home_config_load(dir, &config, err));
+    struct kw_home_options options = {.dir = dir, .config = config, .background = scheduler};
     if (passphrase_file == NULL)
         passphrase_file = getenv("KEYWARD_PASSPHRASE_FILE");
     if (passphrase_file != NULL && passphrase_file[0] != '\0') {

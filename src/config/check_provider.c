@@ -98,30 +98,6 @@ static KW_ERR check_guest(const struct kw_config *config, const char *name, stru
     return check_tenants(config, name, err);
 }
 
-static bool listed(const struct kw_config *config, const char *name)
-{
-    char region[KW_OPTION_ITEM_SIZE];
-    struct kw_config_route route;
-    for (size_t r = 0; kw_list_item(kw_config_str(config, "regions"), r, region); r++)
-        for (size_t i = 0; kw_config_route(config, region, i, &route); i++)
-            if (strcmp(route.provider, name) == 0)
-                return true;
-    return false;
-}
-
-/* Nothing that is written is ignored: a provider that no key can reach is a mistake. */
-static KW_ERR check_used(const struct kw_config *config, const char *name, struct kw_error *err)
-{
-    if (strcmp(name, "software") == 0 || listed(config, name) ||
-        kw_config_provider_is_guest(config, name) ||
-        strcmp(kw_config_str(config, "root.provider"), name) == 0)
-        return KW_OK;
-    return kw_fail(err, KW_BAD_CONFIG,
-                   "provider %s is used by nothing: list it in region.NAME.providers, set its "
-                   "tenants and regions if it is a customer's, or leave [provider.%s] out",
-                   name, name);
-}
-
 static KW_ERR check_provider(const struct kw_config *config, const char *name, struct kw_error *err)
 {
     char option[KW_CONFIG_OPTION_SIZE];
@@ -131,7 +107,7 @@ static KW_ERR check_provider(const struct kw_config *config, const char *name, s
     if (strlen(key) > KEY_MAX)
         return kw_fail(err, KW_BAD_CONFIG, "%s: %s: more than %d bytes",
                        kw_config_origin(config, option), option, KEY_MAX);
-    return check_used(config, name, err);
+    return KW_OK;
 }
 
 KW_ERR kw_config_check_setting(const struct kw_config *config, const struct kw_setting *setting,

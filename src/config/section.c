@@ -74,3 +74,22 @@ bool kw_config_route(const struct kw_config *config, const char *region, size_t 
     snprintf(out->key, sizeof out->key, "%s", key != NULL ? key : "");
     return true;
 }
+
+static bool is_listed(const struct kw_config *config, const char *region, const char *provider)
+{
+    struct kw_config_route route;
+    for (size_t i = 0; kw_config_route(config, region, i, &route); i++)
+        if (strcmp(route.provider, provider) == 0)
+            return true;
+    return false;
+}
+
+bool kw_config_provider_is_used(const struct kw_config *config, const char *name)
+{
+    char region[KW_OPTION_ITEM_SIZE];
+    for (size_t i = 0; kw_list_item(kw_config_str(config, "regions"), i, region); i++)
+        if (is_listed(config, region, name))
+            return true;
+    return kw_config_provider_is_guest(config, name) ||
+           strcmp(kw_config_str(config, "root.provider"), name) == 0;
+}

@@ -24,6 +24,9 @@ const char *kw_config_provider_kind(const struct kw_config *config, const char *
 /* A customer's: it serves the tenants that it names. */
 bool kw_config_provider_is_guest(const struct kw_config *config, const char *name);
 
+/* Can a key come to it: by a region's list, as a customer's, or as the root key's keeper? */
+bool kw_config_provider_is_used(const struct kw_config *config, const char *name);
+
 /* The index-th route of a region: a provider, whatever its name, and the root key there: the
  * list's, else the provider's own, else of a software root the region's name, else "". */
 struct kw_config_route {

@@ -1,10 +1,17 @@
 #include "home/home.h"
 
 #include "base/encode.h"
-#include "home/internal.h"
-#include "provider/root_file.h"
+#include "home/options.h"
+#include "home/root.h"
 
 #include <unistd.h>
+
+enum {
+    API_THREADS = 4,
+    API_THREADS_REMOTE = 32, /* most of which wait for providers */
+    REFRESH_THREADS_SERVING = 8,
+    REFRESH_THREADS = 4
+};
 
 static bool has(const char *dir, const char *name)
 {
@@ -49,14 +56,17 @@ static KW_ERR check_wal(const char *dir, struct kw_error *err)
         dir, dir);
 }
 
-static KW_ERR open_root(struct kw_home *home, const struct kw_secret *passphrase,
-                        struct kw_error *err)
+/* The provider that holds the root key comes before the key, and those that are made from it after.
+ */
+static KW_ERR open_providers(struct kw_home *home, const struct kw_config *config,
+                             const struct kw_home_options *options, struct kw_error *err)
 {
-    char path[KW_PATH_SIZE];
     KW_AUTO(kw_secret) root = KW_SECRET_INIT;
-    KW_TRY(kw_path_format(path, err, "%s/root.key", home->dir));
-    KW_TRY(kw_root_file_open(path, passphrase, &root, err));
-    return kw_provider_software_new("software", &root, &home->root, err);
+    KW_TRY(kw_home_providers_make(config, &home->providers, err));
+    KW_TRY(kw_home_root_open(home, config, options, &root, err));
+    KW_TRY(kw_home_providers_add_software(config, &root, &home->providers, err));
+    home->root = kw_home_providers_find(&home->providers, "software");
+    return KW_OK;
 }
 
 KW_ERR kw_home_ready(struct kw_home *home, struct kw_error *err)
@@ -94,16 +104,17 @@ static KW_ERR open_store(struct kw_home *home, struct kw_error *err)
                             sizeof facts->trust_domain, err);
 }
 
-static KW_ERR open_ledger(struct kw_home *home, const struct kw_home_options *options,
+static KW_ERR open_ledger(struct kw_home *home, const struct kw_config *config,
                           struct kw_error *err)
 {
     char size[24];
     KW_AUTO(kw_secret) seed = KW_SECRET_INIT;
-    struct kw_ledger_options ledger = {.dir = home->ledger_dir,
-                                       .origin = home->facts.origin,
-                                       .seed = &seed,
-                                       .publish_interval_ms = options->publish_interval_ms,
-                                       .append_deadline_ms = options->append_deadline_ms};
+    struct kw_ledger_options ledger = {
+        .dir = home->ledger_dir,
+        .origin = home->facts.origin,
+        .seed = &seed,
+        .publish_interval_ms = (uint32_t)kw_config_duration_ms(config, "ledger.publish_interval"),
+        .append_deadline_ms = (uint32_t)kw_config_duration_ms(config, "ledger.append_deadline")};
     KW_TRY(kw_home_seal_get(home->store, home->root, "ledger_seed", &seed, err));
     KW_TRY(kw_home_text_get(home->store, "ledger_size", size, sizeof size, err));
     if (kw_parse_u64(kw_bytes_str(size), UINT64_MAX, &ledger.size_at_least, err) != KW_OK)
@@ -134,66 +145,55 @@ static KW_ERR note_ledger_size(void *arg, struct kw_error *err)
     return KW_OK;
 }
 
-/* The regions are the home's own: the authority borrows the names of their keys. */
-static KW_ERR fill_regions(struct kw_home *home, const struct kw_home_options *options,
-                           size_t *count, struct kw_error *err)
+static KW_ERR open_authority(struct kw_home *home, const struct kw_config *config,
+                             const struct kw_home_options *options, struct kw_error *err)
 {
-    static const char *const defaults[] = {"eu", "us"};
-    const char *const *names = options->region_count != 0 ? options->regions : defaults;
-    size_t wanted = options->region_count != 0 ? options->region_count : KW_COUNT(defaults);
-    if (wanted > KW_REGIONS_MAX)
-        return kw_fail(err, KW_BAD_CONFIG, "more than %d regions", KW_REGIONS_MAX);
-    for (size_t i = 0; i < wanted; i++) {
-        struct kw_region *region = &home->regions[i];
-        *region = (struct kw_region){.provider_count = 1, .copies_min = 1};
-        if (strlen(names[i]) >= sizeof region->name)
-            return kw_fail(err, KW_BAD_NAME, "the region name '%.32s' is too long", names[i]);
-        snprintf(region->name, sizeof region->name, "%s", names[i]);
-        region->providers[0].provider = home->root;
-        region->providers[0].key = region->name;
-    }
-    *count = wanted;
-    return KW_OK;
-}
-
-static KW_ERR open_authority(struct kw_home *home, const struct kw_home_options *options,
-                             struct kw_error *err)
-{
-    size_t count = 0;
-    KW_TRY(fill_regions(home, options, &count, err));
-    struct kw_authority_options authority = {.store = home->store,
-                                             .ledger = home->ledger,
-                                             .regions = home->regions,
-                                             .region_count = count,
-                                             .classes = options->classes,
-                                             .class_count = options->class_count,
-                                             .keyring_bytes = options->keyring_bytes,
-                                             .keyring_ttl_ms = options->keyring_ttl_ms,
-                                             .keyring_hard_ttl_ms = options->keyring_hard_ttl_ms,
-                                             .window_days = options->window_days,
-                                             .tenant_rate = options->tenant_rate,
-                                             .background = options->background,
-                                             .on_tick = note_ledger_size,
-                                             .on_tick_arg = home};
+    struct kw_authority_options authority;
+    KW_AUTO_PTR(kw_home_rules) rules = NULL;
+    KW_TRY(kw_meter_new(&home->meter, err));
+    KW_TRY(kw_home_router_new(config, &home->providers, home->meter, &home->router, err));
+    KW_TRY(kw_home_rules_new(config, &rules, &authority, err));
+    authority.store = home->store;
+    authority.ledger = home->ledger;
+    authority.router = home->router;
+    authority.meter = home->meter;
+    if (kw_home_providers_remote(&home->providers))
+        authority.refresh_threads = options->serving ? REFRESH_THREADS_SERVING : REFRESH_THREADS;
+    authority.background = options->background;
+    authority.on_tick = note_ledger_size;
+    authority.on_tick_arg = home;
     return kw_authority_new(&authority, &home->authority, err);
 }
 
-static KW_ERR open_api(struct kw_home *home, const struct kw_home_options *options,
-                       struct kw_error *err)
+static unsigned api_threads(const struct kw_home *home, const struct kw_config *config,
+                            const struct kw_home_options *options)
+{
+    unsigned wanted = (unsigned)kw_config_u64(config, "server.api_threads");
+    if (!options->serving)
+        return 0;
+    if (wanted != 0)
+        return wanted;
+    return kw_home_providers_remote(&home->providers) ? API_THREADS_REMOTE : API_THREADS;
+}
+
+static KW_ERR open_api(struct kw_home *home, const struct kw_config *config,
+                       const struct kw_home_options *options, struct kw_error *err)
 {
     kw_home_certs_offer(home);
+    snprintf(home->currency, sizeof home->currency, "%s", kw_config_str(config, "cost.currency"));
     struct kw_api_options api = {.authority = home->authority,
                                  .ledger_dir = home->ledger_dir,
-                                 .threads = options->api_threads,
-                                 .pki = &home->pki};
+                                 .threads = api_threads(home, config, options),
+                                 .pki = &home->pki,
+                                 .currency = home->currency};
     return kw_api_new(&api, &home->api, err);
 }
 
-static KW_ERR open_parts(struct kw_home *home, const struct kw_home_options *options,
-                         struct kw_error *err)
+KW_ERR kw_home_open_locked(struct kw_home *home, const struct kw_home_options *options,
+                           struct kw_error *err)
 {
-    KW_TRY(check_there(home->dir, err));
     bool was_serving = false;
+    KW_TRY(check_there(home->dir, err));
     KW_TRY(kw_home_lock(home->dir, &home->lock, &was_serving, err));
     if (was_serving)
         KW_TRY(check_wal(home->dir, err));
@@ -202,10 +202,29 @@ static KW_ERR open_parts(struct kw_home *home, const struct kw_home_options *opt
         KW_TRY(kw_dir_sync(home->dir, err)); /* keyward.db-wal is there before the lock says so */
         kw_home_lock_note(home->lock, true);
     }
-    KW_TRY(open_root(home, options->passphrase, err));
-    KW_TRY(open_ledger(home, options, err));
-    KW_TRY(open_authority(home, options, err));
-    return open_api(home, options, err);
+    return KW_OK;
+}
+
+static KW_ERR open_parts(struct kw_home *home, const struct kw_config *config,
+                         const struct kw_home_options *options, struct kw_error *err)
+{
+    KW_TRY(kw_home_open_locked(home, options, err));
+    KW_TRY(open_providers(home, config, options, err));
+    KW_TRY(open_ledger(home, config, err));
+    KW_TRY(open_authority(home, config, options, err));
+    return open_api(home, config, options, err);
+}
+
+/* With the defaults where the caller has no configuration. */
+static KW_ERR open_configured(struct kw_home *home, const struct kw_home_options *options,
+                              struct kw_error *err)
+{
+    KW_AUTO_PTR(kw_config) defaults = NULL;
+    KW_TRY(kw_path_format(home->dir, err, "%s", options->dir));
+    KW_TRY(kw_path_format(home->ledger_dir, err, "%s/ledger", options->dir));
+    if (options->config == NULL)
+        KW_TRY(kw_config_new(&defaults, err));
+    return open_parts(home, options->config != NULL ? options->config : defaults, options, err);
 }
 
 KW_ERR kw_home_open(const struct kw_home_options *options, struct kw_home **out,
@@ -215,11 +234,7 @@ KW_ERR kw_home_open(const struct kw_home_options *options, struct kw_home **out,
     if (home == NULL)
         return kw_fail_code(err, KW_NO_MEMORY);
     home->lock = -1;
-    kw_code code = kw_path_format(home->dir, err, "%s", options->dir);
-    if (code == KW_OK)
-        code = kw_path_format(home->ledger_dir, err, "%s/ledger", options->dir);
-    if (code == KW_OK)
-        code = open_parts(home, options, err);
+    kw_code code = open_configured(home, options, err);
     if (code != KW_OK) {
         struct kw_error ignored;
         (void)!kw_home_close(home, &ignored);
@@ -250,6 +265,8 @@ KW_ERR kw_home_close(struct kw_home *home, struct kw_error *err)
         return KW_OK;
     kw_api_free(home->api);
     kw_authority_free(home->authority);
+    kw_router_free(home->router);
+    kw_meter_free(home->meter); /* the authority has written what it counted */
     kw_code published = KW_OK;
     if (home->ledger != NULL) {
         published = publish(home, err);
@@ -260,7 +277,7 @@ KW_ERR kw_home_close(struct kw_home *home, struct kw_error *err)
     if (home->store != NULL)
         kw_home_lock_note(home->lock, false);
     kw_store_free(home->store);
-    kw_provider_free(home->root);
+    kw_home_providers_wipe(&home->providers);
     if (home->lock >= 0)
         close(home->lock);
     free(home);

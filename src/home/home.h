@@ -1,8 +1,8 @@
 /* A home: the data folder of an embedded authority, and everything that runs on it.
  *
- *     DIR/keyward.db   the store          DIR/root.key  the software root (plain or by passphrase)
- *     DIR/ledger/      the log            DIR/tls/      ca.crt, server.{crt,key}, client.{crt,key}
- *     DIR/lock         held while open
+ *     DIR/keyward.db   the store          DIR/root.key  the software root (plain, under a
+ * passphrase, or held by a provider) DIR/ledger/      the log            DIR/tls/      ca.crt,
+ * server.{crt,key}, client.{crt,key} DIR/lock         held while open
  *
  * kw_home_init makes one; kw_home_open locks it, opens its parts in order and joins them to an
  * authority and its API; kw_home_close ends them in reverse, and the published checkpoint then
@@ -16,12 +16,15 @@
 
 #include "api/api.h"
 #include "authority/authority.h"
+#include "config/config.h"
 
 struct kw_home;
 
 struct kw_home_init_options {
     const char *dir;
-    const struct kw_secret *passphrase; /* NULL: the root key rests as it is, mode 0600 */
+    const struct kw_secret *passphrase; /* NULL: the root key rests as it is, mode 0600, or is held
+                                           by root.provider where config names one */
+    const struct kw_config *config;     /* checked; NULL: the defaults */
     const char *origin;                 /* of the ledger; NULL: keyward.local/<authority id> */
     const char *trust_domain;           /* of SPIFFE ids; NULL: keyward.local */
     const char *const *hosts;           /* besides localhost, 127.0.0.1 and ::1, in the server's
@@ -43,19 +46,13 @@ KW_ERR kw_home_init(const struct kw_home_init_options *options, struct kw_home_f
 struct kw_home_options {
     const char *dir;
     const struct kw_secret *passphrase; /* NULL if none is known */
-    const char *const *regions;         /* NULL: eu, us */
-    size_t region_count;
-    const char *const *classes;
-    size_t class_count;
-    size_t keyring_bytes;
-    int64_t keyring_ttl_ms;
-    int64_t keyring_hard_ttl_ms;
-    uint32_t window_days;
-    uint32_t publish_interval_ms;
-    uint32_t append_deadline_ms;
-    uint32_t tenant_rate; /* data keys a second for one tenant key; 0: no limit */
-    unsigned api_threads; /* 0: a CLI command; a server has some */
-    bool background;      /* run the scheduler */
+    const struct kw_config *config;     /* checked; read while opening; NULL: the defaults */
+    bool serving;                       /* a server: threads for its API and for loading keys */
+    bool background;                    /* run the scheduler */
+    /* The provider that holds the root key does not answer for now: go on asking (up to a minute)?
+     * Called before each further time. NULL: no. */
+    bool (*waiting)(void *arg, const char *why);
+    void *waiting_arg;
 };
 
 KW_ERR kw_home_open(const struct kw_home_options *options, struct kw_home **out,
@@ -74,6 +71,13 @@ const char *kw_home_ledger_dir(const struct kw_home *home);
  * SIGHUP. not_after_ms may be NULL. */
 KW_ERR kw_home_cert_renew(struct kw_home *home, const char *which, int64_t *not_after_ms,
                           struct kw_error *err);
+
+/* Has the root key kept otherwise from now on: by the configuration's root.provider, else under the
+ * new passphrase, else plain. options say how it opens now; a provider that holds it is asked
+ * whatever root.provider says. The key itself stays, so copies of the file from before go on
+ * opening this home: destroy them. The home must be closed. */
+KW_ERR kw_home_root_rewrap(const struct kw_home_options *options,
+                           const struct kw_secret *passphrase, struct kw_error *err);
 
 /* Is there a home at dir (initialised, whatever its state)? */
 bool kw_home_exists(const char *dir);

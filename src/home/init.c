@@ -6,7 +6,7 @@
 #include "base/encode.h"
 #include "crypto/random.h"
 #include "crypto/sign.h"
-#include "provider/root_file.h"
+#include "home/root.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -19,8 +19,10 @@ static KW_ERR check_empty(const char *dir, struct kw_error *err)
         return kw_fail_errno(err, errno, "cannot list %s", dir);
     bool other = false;
     for (struct dirent *at = readdir(open_dir); at != NULL; at = readdir(open_dir))
-        other = other || (strcmp(at->d_name, ".") != 0 && strcmp(at->d_name, "..") != 0 &&
-                          strcmp(at->d_name, "lock") != 0 && strcmp(at->d_name, "lost+found") != 0);
+        other =
+            other || (strcmp(at->d_name, ".") != 0 && strcmp(at->d_name, "..") != 0 &&
+                      strcmp(at->d_name, "lock") != 0 && strcmp(at->d_name, "lost+found") != 0 &&
+                      strcmp(at->d_name, "keyward.conf") != 0);
     closedir(open_dir);
     if (!other)
         return KW_OK;
@@ -52,14 +54,19 @@ static KW_ERR name_it(struct kw_home *home, const struct kw_home_init_options *o
     return KW_OK;
 }
 
-static KW_ERR make_root(struct kw_home *home, const struct kw_secret *passphrase,
+static KW_ERR make_root(struct kw_home *home, const struct kw_home_init_options *options,
                         struct kw_error *err)
 {
-    char path[KW_PATH_SIZE];
+    KW_AUTO_PTR(kw_config) defaults = NULL;
     KW_AUTO(kw_secret) root = KW_SECRET_INIT;
-    KW_TRY(kw_path_format(path, err, "%s/root.key", home->dir));
-    KW_TRY(kw_root_file_create(path, passphrase, &root, err));
-    return kw_provider_software_new("software", &root, &home->root, err);
+    if (options->config == NULL)
+        KW_TRY(kw_config_new(&defaults, err));
+    const struct kw_config *config = options->config != NULL ? options->config : defaults;
+    KW_TRY(kw_home_providers_make(config, &home->providers, err));
+    KW_TRY(kw_home_root_make(home, config, options->passphrase, &root, err));
+    KW_TRY(kw_home_providers_add_software(config, &root, &home->providers, err));
+    home->root = kw_home_providers_find(&home->providers, "software");
+    return KW_OK;
 }
 
 static KW_ERR make_ledger(struct kw_home *home, const struct kw_secret *seed, struct kw_error *err)
@@ -96,7 +103,7 @@ static KW_ERR make_parts(struct kw_home *home, const struct kw_home_init_options
 {
     char path[KW_PATH_SIZE];
     KW_AUTO(kw_secret) seed = KW_SECRET_INIT;
-    KW_TRY(make_root(home, options->passphrase, err));
+    KW_TRY(make_root(home, options, err));
     KW_TRY(kw_path_format(path, err, "%s/keyward.db", home->dir));
     KW_TRY(kw_store_sqlite_open(path, true, &home->store, err));
     KW_TRY(kw_random_secret(&seed, KW_SIGN_SEED_SIZE, err));
@@ -110,7 +117,7 @@ static KW_ERR make_parts(struct kw_home *home, const struct kw_home_init_options
 static void release(struct kw_home *home)
 {
     kw_store_free(home->store);
-    kw_provider_free(home->root);
+    kw_home_providers_wipe(&home->providers);
     home->store = NULL;
     home->root = NULL;
 }

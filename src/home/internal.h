@@ -4,6 +4,7 @@
 
 #include "base/file.h"
 #include "home/home.h"
+#include "home/providers.h"
 
 struct kw_home {
     char dir[KW_PATH_SIZE];
@@ -11,12 +12,15 @@ struct kw_home {
     int lock;
     struct kw_home_facts facts;
     struct kw_store *store;
-    struct kw_provider *root;
-    struct kw_region regions[KW_REGIONS_MAX];
+    struct kw_home_providers providers;
+    struct kw_provider *root; /* software, one of them */
+    struct kw_meter *meter;
+    struct kw_router *router;
     struct kw_ledger *ledger;
     struct kw_authority *authority;
     struct kw_api *api;
     struct kw_api_pki pki;
+    char currency[KW_OPTION_ITEM_SIZE];
     uint64_t ledger_size_noted;
 };
 
@@ -46,6 +50,9 @@ KW_ERR kw_home_unfinished_undo(const char *dir, struct kw_error *err);
  * from the code whether the store of a marked folder was never whole, rather than not to be had for
  * now. */
 KW_ERR kw_home_ready(struct kw_home *home, struct kw_error *err);
+/* Takes the lock and opens the store, with what it says of the authority. */
+KW_ERR kw_home_open_locked(struct kw_home *home, const struct kw_home_options *options,
+                           struct kw_error *err);
 bool kw_home_never_ready(kw_code code);
 
 /* certs.c */

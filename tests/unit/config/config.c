@@ -212,7 +212,7 @@ static void providers_are_checked(void **state)
          "k.conf:2: region.eu.providers: there is no provider 'aws': known are software;"},
         {PEER "key = k\n[region.eu]\nproviders = peer,aws.eu\n", "known are software, peer;"},
         {PEER "[region.eu]\nproviders = peer\n", "set provider.peer.key, or write peer=KEY"},
-        {PEER, "provider peer is used by nothing"},
+        {PEER, NULL}, /* it waits for its use */
         {PEER "[root]\nprovider = peer\nkey = root/eu\n", NULL},
         {PEER "[root]\nprovider = peer\n", "root.provider and root.key together"},
         {"[root]\nprovider = peer\nkey = k\n", "k.conf:2: root.provider: there is no provider"},
@@ -268,6 +268,9 @@ static void sections_and_routes_are_read(void **state)
     }
     assert_false(kw_config_section(*state, "provider", KW_COUNT(names), name));
     assert_true(kw_config_provider_is_guest(*state, "g"));
+    assert_true(kw_config_provider_is_used(*state, "g"));
+    assert_true(kw_config_provider_is_used(*state, "peer"));
+    assert_false(kw_config_provider_is_used(*state, "other"));
     assert_false(kw_config_provider_is_guest(*state, "peer"));
     assert_string_equal(kw_config_provider_kind(*state, "software"), "software");
     assert_string_equal(kw_config_provider_kind(*state, "peer-b"), "aws");
