@@ -360,3 +360,20 @@ struct kw_version_row kw_fixture_version_row(struct kw_fixture *f, uint64_t refe
     must(kw_store_version_get(f->store, reference, version, &row, &err), &err);
     return row;
 }
+
+static bool name_copy(void *arg, const struct kw_copy_row *row)
+{
+    char *out = arg;
+    size_t len = strlen(out);
+    snprintf(out + len, KW_FIXTURE_COPIES_SIZE - len, "%s=%s ", row->provider, row->provider_key);
+    return true;
+}
+
+void kw_fixture_copies(struct kw_fixture *f, const char *tenant, const char *region,
+                       uint32_t version, char out[KW_FIXTURE_COPIES_SIZE])
+{
+    struct kw_error err;
+    uint64_t reference = kw_fixture_key_row(f, tenant, region).reference;
+    out[0] = '\0';
+    must(kw_store_copies(f->store, reference, version, name_copy, out, &err), &err);
+}

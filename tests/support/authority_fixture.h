@@ -107,6 +107,11 @@ kw_code kw_fixture_rewrap(struct kw_fixture *f, struct kw_fixture_key *key, uint
  * NULL for both), over all that is durable. */
 size_t kw_fixture_entries(struct kw_fixture *f, const char *operation, const char *outcome);
 
+/* By whom a version is wrapped: "alpha=eu beta=eu ", provider and root key of each copy. */
+enum { KW_FIXTURE_COPIES_SIZE = 512 };
+void kw_fixture_copies(struct kw_fixture *f, const char *tenant, const char *region,
+                       uint32_t version, char out[KW_FIXTURE_COPIES_SIZE]);
+
 /* The key's row, its version's row. */
 struct kw_key_row kw_fixture_key_row(struct kw_fixture *f, const char *tenant, const char *region);
 struct kw_version_row kw_fixture_version_row(struct kw_fixture *f, uint64_t reference,

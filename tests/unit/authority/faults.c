@@ -295,7 +295,16 @@ static void test_counters_survive_failure(void **state)
     assert_int_equal(kw_fixture_version_row(f, reference, 1).wraps, 1);
 }
 
-/* The pages of destroyed copies could not be overwritten: that is not forgotten. */
+/* Calls of the store that one round makes. */
+static uint64_t calls_of_tick(void)
+{
+    uint64_t before = kw_faulty_calls(&f->faulty);
+    assert_int_equal(kw_authority_tick(f->authority, NULL), KW_OK);
+    return kw_faulty_calls(&f->faulty) - before;
+}
+
+/* The pages of destroyed copies could not be overwritten: that is not forgotten. The round that
+ * does it also looks for copies that are missing, and is held against another that does. */
 static void test_purge_is_tried_again(void **state)
 {
     KW_UNUSED(state);
@@ -308,11 +317,9 @@ static void test_purge_is_tried_again(void **state)
     } while (kw_authority_stats(f->authority).destroyed_keys == 0);
     assert_int_equal(kw_authority_tick(f->authority, NULL), KW_STORE_UNAVAILABLE);
     kw_faulty_fail(&f->faulty, 0, KW_OK, false);
-    uint64_t before = kw_faulty_calls(&f->faulty);
-    assert_int_equal(kw_authority_tick(f->authority, NULL), KW_OK);
-    uint64_t with_purge = kw_faulty_calls(&f->faulty) - before;
-    assert_int_equal(kw_authority_tick(f->authority, NULL), KW_OK);
-    assert_int_equal(kw_faulty_calls(&f->faulty) - before - with_purge, with_purge - 1);
+    uint64_t with_purge = calls_of_tick();
+    kw_clock_test_offset(9 * day_ms);
+    assert_int_equal(calls_of_tick(), with_purge - 1);
 }
 
 /* ---- The ledger -------------------------------------------------------------------------------

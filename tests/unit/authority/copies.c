@@ -1,0 +1,266 @@
+/* Copies of a tenant key by several providers: any of them opens it, and one that is missing is
+ * made up for. */
+#include "authority/internal.h"
+#include "authority_fixture.h"
+
+#include "base/clock.h"
+
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static struct kw_fixture *f;
+static struct kw_error err;
+static const struct kw_caller *const root = &kw_fixture_root;
+
+/* Two providers in eu, one in us. */
+static struct kw_fixture_place places[] = {
+    {.provider = "alpha", .region = "eu", .hsm = true},
+    {.provider = "beta", .region = "eu"},
+    {.provider = "software-us", .region = "us"},
+};
+
+static struct kw_script *alpha, *beta;
+
+static void on_call(void *arg, const char *provider, const struct kw_provider_call *call);
+
+static int setup(void **state)
+{
+    const struct kw_fixture_options options = {
+        .places = places, .place_count = KW_COUNT(places), .attempt_ms = 9000, .seen = on_call};
+    KW_UNUSED(state);
+    places[0].key = NULL;
+    f = kw_fixture_open(&options);
+    alpha = kw_fixture_script(f, "alpha");
+    beta = kw_fixture_script(f, "beta");
+    kw_fixture_tenant(f, "acme", "eu");
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    KW_UNUSED(state);
+    kw_clock_test_offset(0);
+    kw_fixture_close(f);
+    return 0;
+}
+
+static void assert_copies(const char *tenant, uint32_t version, const char *providers)
+{
+    char found[KW_FIXTURE_COPIES_SIZE];
+    kw_fixture_copies(f, tenant, "eu", version, found);
+    assert_string_equal(found, providers);
+}
+
+static kw_code rotate(void)
+{
+    return kw_authority_key_rotate(f->authority, root, "acme", "eu", NULL, &err);
+}
+
+static void opens(const struct kw_fixture_key *key, kw_code expected)
+{
+    uint8_t out[KW_DK_SIZE];
+    assert_int_equal(kw_authority_flush(f->authority, root, &err), KW_OK);
+    assert_int_equal(kw_fixture_unwrap(f, key, 1, out), expected);
+    if (expected == KW_OK)
+        assert_memory_equal(out, key->plaintext, sizeof out);
+}
+
+static void tick_after(int64_t ms)
+{
+    kw_clock_test_offset(ms);
+    assert_int_equal(kw_authority_tick(f->authority, &err), KW_OK);
+}
+
+/* Called by a provider in the middle of its work, as often as meetings says. */
+static atomic_int meetings;
+static kw_code (*meet)(void);
+static _Thread_local bool meeting;
+static kw_code met;
+
+static void on_call(void *arg, const char *provider, const struct kw_provider_call *call)
+{
+    KW_UNUSED(arg);
+    KW_UNUSED(call);
+    if (strcmp(provider, "alpha") != 0 || meeting || atomic_load(&meetings) == 0)
+        return;
+    atomic_fetch_sub(&meetings, 1);
+    meeting = true;
+    int left = atomic_exchange(&meetings, 0); /* the inner change meets nobody */
+    met = meet();
+    atomic_store(&meetings, left);
+    meeting = false;
+}
+
+static kw_code suspend(void)
+{
+    return kw_authority_tenant_suspend(f->authority, root, "acme", NULL);
+}
+
+static void test_missing_copy_is_made_up_for(void **state)
+{
+    struct kw_fixture_key key;
+    KW_UNUSED(state);
+    beta->fail_with = KW_PROVIDER_UNAVAILABLE;
+    assert_int_equal(rotate(), KW_OK);
+    assert_copies("acme", 2, "alpha=eu ");
+    assert_int_equal(kw_fixture_generate(f, "acme", "eu", 1, &key), KW_OK);
+    tick_after(0);
+    assert_int_equal(kw_authority_stats(f->authority).lacking_copies, 1);
+    assert_int_equal(kw_authority_stats(f->authority).repaired_copies, 0);
+    assert_int_equal(kw_fixture_entries(f, "RepairCopies", NULL), 0);
+    beta->fail_with = KW_OK;
+    tick_after(60000);
+    assert_copies("acme", 2, "alpha=eu beta=eu ");
+    assert_int_equal(kw_authority_stats(f->authority).lacking_copies, 0);
+    assert_int_equal(kw_authority_stats(f->authority).repaired_copies, 1);
+    assert_int_equal(kw_fixture_entries(f, "RepairCopies", ""), 1);
+    alpha->fail_with = KW_PROVIDER_UNAVAILABLE; /* the copy is as good as the other */
+    opens(&key, KW_OK);
+}
+
+/* Nothing is asked of a provider while nothing is missing, and little while it does not answer. */
+static void test_repair_does_not_hammer(void **state)
+{
+    KW_UNUSED(state);
+    tick_after(0);
+    uint64_t asked = alpha->unwraps + alpha->wraps + beta->wraps;
+    tick_after(3600 * 1000);
+    assert_int_equal(alpha->unwraps + alpha->wraps + beta->wraps, asked);
+    beta->fail_with = KW_PROVIDER_UNAVAILABLE;
+    for (int i = 0; i < 20; i++)
+        assert_int_equal(rotate(), KW_OK);
+    asked = beta->wraps;
+    for (int64_t i = 0; i < 30; i++)
+        tick_after(3601 * 1000 + i * 100);
+    assert_true(beta->wraps - asked <= 4);
+    assert_int_equal(kw_authority_stats(f->authority).lacking_copies, 20);
+}
+
+/* A provider that is new, or has another root key now, gets copies of all there is, a bounded
+ * number a round; what was under the root key before is replaced. */
+static void test_new_root_key_gets_copies(void **state)
+{
+    struct kw_fixture_key key;
+    uint64_t last = 0;
+    KW_UNUSED(state);
+    assert_int_equal(kw_fixture_generate(f, "acme", "eu", 1, &key), KW_OK);
+    for (int i = 0; i < 119; i++)
+        assert_int_equal(rotate(), KW_OK);
+    places[0].key = "eu-2";
+    kw_fixture_restart(f);
+    for (int i = 0; i < 100 && last < 120; i++) {
+        tick_after(0);
+        uint64_t now = kw_authority_stats(f->authority).repaired_copies;
+        assert_in_range(now - last, 1, 50);
+        last = now;
+    }
+    assert_int_equal(last, 120);
+    for (uint32_t v = 1; v <= 120; v++)
+        assert_copies("acme", v, "alpha=eu-2 beta=eu ");
+    beta->fail_with = KW_PROVIDER_UNAVAILABLE;
+    opens(&key, KW_OK);
+}
+
+/* The kill switch holds for repairs, too. */
+static void test_suspended_is_not_repaired(void **state)
+{
+    KW_UNUSED(state);
+    beta->fail_with = KW_PROVIDER_UNAVAILABLE;
+    assert_int_equal(rotate(), KW_OK);
+    beta->fail_with = KW_OK;
+    assert_int_equal(suspend(), KW_OK);
+    uint64_t asked = alpha->unwraps;
+    tick_after(60000);
+    assert_int_equal(alpha->unwraps, asked);
+    assert_copies("acme", 2, "alpha=eu ");
+    assert_int_equal(kw_authority_stats(f->authority).lacking_copies, 1);
+    assert_int_equal(kw_authority_tenant_resume(f->authority, root, "acme", &err), KW_OK);
+    tick_after(3600 * 1000);
+    assert_copies("acme", 2, "alpha=eu beta=eu ");
+}
+
+/* What was unwrapped for a repair is not written once the tenant is suspended. */
+static void test_repair_meets_suspension(void **state)
+{
+    KW_UNUSED(state);
+    beta->fail_with = KW_PROVIDER_UNAVAILABLE;
+    assert_int_equal(rotate(), KW_OK);
+    beta->fail_with = KW_OK;
+    meet = suspend;
+    atomic_store(&meetings, 1);
+    tick_after(60000);
+    assert_int_equal(met, KW_OK);
+    assert_copies("acme", 2, "alpha=eu ");
+    assert_int_equal(kw_authority_stats(f->authority).repaired_copies, 0);
+}
+
+/* Any of the copies opens; one that opens to another key is as bad as none. */
+static void put_other_key(const char *provider)
+{
+    KW_AUTO(kw_fresh_version) other = {.copies = NULL};
+    struct kw_key_row key = kw_fixture_key_row(f, "acme", "eu");
+    assert_int_equal(kw_version_prepare(f->authority, &key, 1, NULL, &other, &err), KW_OK);
+    assert_int_equal(kw_store_begin(f->store, &err), KW_OK);
+    for (size_t i = 0; i < other.copy_count; i++)
+        if (strcmp(other.copies[i].provider, provider) == 0)
+            assert_int_equal(kw_store_copy_put(f->store, &other.copies[i], &err), KW_OK);
+    assert_int_equal(kw_store_commit(f->store, &err), KW_OK);
+}
+
+static void test_any_copy_opens(void **state)
+{
+    struct kw_fixture_key key;
+    KW_UNUSED(state);
+    assert_int_equal(kw_fixture_generate(f, "acme", "eu", 1, &key), KW_OK);
+    alpha->fail_with = KW_FORBIDDEN;
+    opens(&key, KW_OK);
+    alpha->fail_with = KW_OK;
+    beta->fail_with = KW_PROVIDER_UNAVAILABLE;
+    opens(&key, KW_OK);
+    beta->fail_with = KW_OK;
+    put_other_key("alpha");
+    opens(&key, KW_OK);
+    put_other_key("beta");
+    opens(&key, KW_COMMITMENT);
+}
+
+static struct kw_keyring_facts load(uint32_t version, kw_code expected)
+{
+    KW_AUTO(kw_secret) key = KW_SECRET_INIT;
+    struct kw_keyring_facts facts = {.reference = kw_fixture_key_row(f, "acme", "eu").reference,
+                                     .version = version};
+    assert_int_equal(kw_version_load(f->authority, &facts, &key, &err), expected);
+    return facts;
+}
+
+/* In hardware only while no copy is anywhere else. */
+static void test_hardware(void **state)
+{
+    KW_UNUSED(state);
+    assert_false(load(1, KW_OK).hardware);
+    beta->fail_with = KW_PROVIDER_UNAVAILABLE;
+    assert_int_equal(rotate(), KW_OK);
+    assert_true(load(2, KW_OK).hardware);
+    beta->fail_with = KW_OK;
+    tick_after(60000);
+    assert_false(load(2, KW_OK).hardware);
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        T(test_missing_copy_is_made_up_for),
+        T(test_repair_does_not_hammer),
+        T(test_new_root_key_gets_copies),
+        T(test_suspended_is_not_repaired),
+        T(test_repair_meets_suspension),
+        T(test_any_copy_opens),
+        T(test_hardware),
+    };
+    return cmocka_run_group_tests_name("authority copies", tests, NULL, NULL);
+}
