@@ -22,6 +22,7 @@ KW_ERR kw_keyring_entry_new(const struct kw_keyring_facts *facts, const struct k
     }
     memcpy(entry->keys.data, key->data, KW_KEYRING_KEY_SIZE);
     entry->facts = *facts;
+    entry->held = facts->held;
     atomic_init(&entry->holds, 1);
     atomic_init(&entry->refusal, KW_OK);
     atomic_init(&entry->wraps_total, facts->wraps_before);

@@ -17,8 +17,9 @@
  * stretched from ttl towards the hard maximum by the pressure on the region (load, a provider in
  * trouble), and nothing at all while the key, or the ring, is strict: then every use is a load. An
  * entry that is used past half its time is asked for anew in the background, so that nobody waits.
- * A load that is refused for good drops the key with that refusal; one that fails for now leaves
- * the old entry in use until the hard maximum. Thread-safe. */
+ * A load that is refused for good drops the version with that refusal, also for its holders; one
+ * that fails for now, or for want of memory, leaves the old entry in use until the hard maximum,
+ * and is tried again once a second at most, whoever asks. Thread-safe. */
 #ifndef KW_KEYRING_KEYRING_H
 #define KW_KEYRING_KEYRING_H
 
@@ -44,13 +45,15 @@ struct kw_keyring_facts {
     uint8_t version_state; /* enum kw_key_state */
     uint64_t epoch;
     uint64_t wraps_before; /* the store's counter when loaded */
-    int64_t ttl_max_ms;    /* its custody's limits on how long it may serve; 0: none of their own */
+    /* Its custody's limits on how long it may serve; 0: none of their own. Within ttl_max a
+     * revocation by the key's owner is obeyed: pressure does not stretch it. */
+    int64_t ttl_max_ms;
     int64_t hard_ttl_max_ms;
     bool hardware; /* every copy is under a root key that does not leave hardware */
     bool held;     /* HYOK: its time is the use's held_ms, neither stretched nor outlived */
 };
 
-/* How long an entry may serve this use. */
+/* How long an entry may serve this use, as it stands: with a ttl of 0 every use is a load. */
 struct kw_keyring_age {
     int64_t ttl_ms;
     int64_t hard_ttl_ms; /* under full pressure, and while loading anew fails for now */
@@ -91,7 +94,8 @@ KW_ERR kw_keyring_get(struct kw_keyring *ring, uint64_t reference, uint32_t vers
                       const struct kw_keyring_age *age, struct kw_keyring_entry **out,
                       struct kw_error *err);
 
-/* Loads an entry anew, however fresh it is, if it is resident: what stale() asks for. */
+/* Loads an entry anew, however fresh it is, if it is resident and not held: what stale() asks for.
+ * Returns at once if it is being loaded already. */
 KW_ERR kw_keyring_refresh(struct kw_keyring *ring, uint64_t reference, uint32_t version,
                           struct kw_error *err);
 
@@ -108,7 +112,9 @@ KW_ERR kw_keyring_adopt(struct kw_keyring *ring, const struct kw_keyring_facts *
  * maximum). */
 void kw_keyring_pressure(struct kw_keyring *ring, const char *region, unsigned per_mille);
 
-/* Until then (kw_clock_ms()) every use of this key (0: of any) is a load of its own; 0 ends it. */
+/* Until then (kw_clock_ms()) every use of this key (0: of any) is validated by a load that begins
+ * after the use has asked; those who ask together share one. 0 ends it. Beyond some hundred keys
+ * all are. */
 void kw_keyring_strict(struct kw_keyring *ring, uint64_t reference, int64_t until_ms);
 
 /* Another hold on an entry that is held already; and its end (NULL is left alone). */

@@ -82,15 +82,28 @@ void kw_shard_touch(struct kw_shard *shard, struct kw_keyring_entry *entry, int6
     list_put(shard, entry);
 }
 
-void kw_shard_insert(struct kw_shard *shard, struct kw_keyring_entry *entry, int64_t now_ms)
+static void insert(struct kw_shard *shard, struct kw_keyring_entry *entry)
 {
     size_t bucket = bucket_of(shard, entry->facts.reference);
     entry->hash_next = shard->buckets[bucket];
     shard->buckets[bucket] = entry;
-    entry->used_ms = now_ms;
+    entry->used_ms = entry->loaded_ms;
     list_put(shard, entry);
+    if (entry->expires_ms != INT64_MAX) {
+        entry->brief_next = shard->brief;
+        shard->brief = entry;
+    }
     shard->bytes += kw_keyring_entry_bytes();
     shard->entries++;
+}
+
+static void brief_take(struct kw_shard *shard, struct kw_keyring_entry *entry)
+{
+    struct kw_keyring_entry **link = &shard->brief;
+    while (*link != entry)
+        link = &(*link)->brief_next;
+    *link = entry->brief_next;
+    entry->brief_next = NULL;
 }
 
 static void take_out(struct kw_shard *shard, struct kw_keyring_entry *entry)
@@ -101,6 +114,8 @@ static void take_out(struct kw_shard *shard, struct kw_keyring_entry *entry)
     *link = entry->hash_next;
     entry->hash_next = NULL;
     list_take(shard, entry);
+    if (entry->expires_ms != INT64_MAX)
+        brief_take(shard, entry);
     shard->bytes -= kw_keyring_entry_bytes();
     shard->entries--;
 }
@@ -122,6 +137,58 @@ void kw_shard_retire(struct kw_shard *shard, struct kw_keyring_entry *entry,
 {
     take_out(shard, entry);
     chain_up(entry, held_elsewhere(entry) ? &shard->ghosts : chain);
+}
+
+/* What the older entry has counted may not have reached the store when the newer one was loaded. */
+static void count_on(struct kw_keyring_entry *entry, const struct kw_keyring_entry *old)
+{
+    uint64_t counted = atomic_load_explicit(&old->wraps_total, memory_order_relaxed);
+    if (counted > atomic_load_explicit(&entry->wraps_total, memory_order_relaxed))
+        atomic_store_explicit(&entry->wraps_total, counted, memory_order_relaxed);
+}
+
+static void make_place(struct kw_shard *shard, struct kw_keyring_entry *entry,
+                       struct kw_keyring_entry **chain)
+{
+    struct kw_keyring_entry *old =
+        kw_shard_find(shard, entry->facts.reference, entry->facts.version);
+    kw_shard_bury(shard, chain);
+    if (old == NULL)
+        return;
+    count_on(entry, old);
+    kw_shard_retire(shard, old, chain);
+}
+
+void kw_shard_put(struct kw_shard *shard, struct kw_keyring_entry *entry,
+                  struct kw_keyring_entry **chain)
+{
+    make_place(shard, entry, chain);
+    insert(shard, kw_keyring_hold(entry));
+    while (shard->bytes > shard->bytes_max && shard->oldest != entry) {
+        kw_shard_retire(shard, shard->oldest, chain);
+        shard->stats.evictions++;
+    }
+}
+
+void kw_shard_haunt(struct kw_shard *shard, struct kw_keyring_entry *entry,
+                    struct kw_keyring_entry **chain)
+{
+    make_place(shard, entry, chain);
+    chain_up(kw_keyring_hold(entry), &shard->ghosts);
+}
+
+/* The list is in the order of use, so what nobody has used for as long as any use allows is at its
+ * old end. */
+void kw_shard_expire(struct kw_shard *shard, int64_t now_ms, struct kw_keyring_entry **chain)
+{
+    struct kw_keyring_entry *next = NULL;
+    for (struct kw_keyring_entry *entry = shard->brief; entry != NULL; entry = next) {
+        next = entry->brief_next;
+        if (now_ms >= entry->expires_ms)
+            kw_shard_retire(shard, entry, chain);
+    }
+    while (shard->oldest != NULL && now_ms - shard->oldest->used_ms > shard->longest_ms)
+        kw_shard_retire(shard, shard->oldest, chain);
 }
 
 void kw_shard_bury(struct kw_shard *shard, struct kw_keyring_entry **chain)
@@ -159,6 +226,7 @@ void kw_shard_drop(struct kw_shard *shard, uint64_t reference, kw_code refusal,
 {
     struct kw_keyring_entry *entry = NULL;
     shard->stats.drops++;
+    shard->dropped[shard->drop_count++ % KW_SHARD_DROPS_KEPT] = reference;
     for (struct kw_flight *flight = shard->flights; flight != NULL; flight = flight->next)
         flight->stale |= reference == 0 || flight->reference == reference;
     while ((entry = find_any(shard, reference)) != NULL)
@@ -168,6 +236,32 @@ void kw_shard_drop(struct kw_shard *shard, uint64_t reference, kw_code refusal,
     for (entry = *chain; entry != NULL; entry = entry->hash_next)
         atomic_store_explicit(&entry->refusal, (int)refusal, memory_order_release);
     kill_ghosts(shard, reference, refusal, chain);
+}
+
+void kw_shard_refuse(struct kw_shard *shard, const struct kw_flight *flight, kw_code refusal,
+                     struct kw_keyring_entry **chain)
+{
+    struct kw_keyring_entry *entry = kw_shard_find(shard, flight->reference, flight->version);
+    if (entry != NULL) {
+        atomic_store_explicit(&entry->refusal, (int)refusal, memory_order_release);
+        kw_shard_retire(shard, entry, chain);
+        shard->stats.drops++;
+    }
+    for (entry = shard->ghosts; entry != NULL; entry = entry->hash_next)
+        if (entry->facts.reference == flight->reference && entry->facts.version == flight->version)
+            atomic_store_explicit(&entry->refusal, (int)refusal, memory_order_release);
+}
+
+bool kw_shard_dropped_since(const struct kw_shard *shard, uint64_t reference, uint64_t since)
+{
+    if (shard->drop_count - since > KW_SHARD_DROPS_KEPT)
+        return true;
+    for (uint64_t i = since; i < shard->drop_count; i++) {
+        uint64_t dropped = shard->dropped[i % KW_SHARD_DROPS_KEPT];
+        if (dropped == 0 || dropped == reference)
+            return true;
+    }
+    return false;
 }
 
 struct kw_flight *kw_shard_flight(const struct kw_shard *shard, uint64_t reference,

@@ -72,36 +72,6 @@ static void test_drop_reaches_what_has_left(void **state)
     kw_keyring_free(ring);
 }
 
-struct getter {
-    pthread_t thread;
-    uint64_t reference;
-    kw_code code;
-    unsigned load_number;
-    kw_code refusal;
-};
-
-static void *get_one(void *arg)
-{
-    struct getter *g = arg;
-    struct kw_keyring_entry *entry = NULL;
-    g->code = kw_keyring_get(source.ring, g->reference, 1, &entry, NULL);
-    if (g->code != KW_OK)
-        return NULL;
-    g->load_number = load_number(entry);
-    g->refusal = kw_keyring_refusal(entry);
-    kw_keyring_release(source.ring, entry);
-    return NULL;
-}
-
-static void start_at_gate(struct getter *g, uint64_t reference)
-{
-    unsigned before = atomic_load(&source.waiting);
-    g->reference = reference;
-    assert_int_equal(pthread_create(&g->thread, NULL, get_one, g), 0);
-    while (atomic_load(&source.waiting) == before)
-        usleep(100);
-}
-
 /* A load that began before a drop is done again; one of another key is left alone. */
 static void test_drop_during_load(void **state)
 {
@@ -192,6 +162,28 @@ static void test_single_flight_fails(void **state)
 
 static atomic_bool stop;
 
+/* Every way in at once: uses with short and long ages, loads ahead of time, keys that are adopted.
+ */
+static void use_otherwise(uint64_t reference, unsigned dice)
+{
+    static const struct kw_keyring_age brief = {.ttl_ms = 1, .hard_ttl_ms = 3, .held_ms = 2};
+    struct kw_keyring_facts facts = {.reference = reference, .version = 2, .held = true};
+    struct kw_keyring_entry *entry = NULL;
+    KW_AUTO(kw_secret) key = KW_SECRET_INIT;
+    uint64_t since = kw_keyring_marker(source.ring, reference);
+    if (dice % 4 == 0)
+        (void)!kw_keyring_refresh(source.ring, reference, 1, NULL);
+    if (dice % 4 == 1)
+        (void)!kw_keyring_get(source.ring, reference, 2, &brief, &entry, NULL);
+    if (dice % 4 == 2 && kw_secret_alloc(&key, KW_KEYRING_KEY_SIZE, NULL) == KW_OK)
+        (void)!kw_keyring_adopt(source.ring, &facts, &key, dice % 3, since, &entry, NULL);
+    if (dice % 4 == 3)
+        entry = kw_keyring_find(source.ring, reference, 2, &brief);
+    if (entry != NULL)
+        kw_keyring_count_unwraps(entry, 1);
+    kw_keyring_release(source.ring, entry);
+}
+
 static void *hammer(void *arg)
 {
     unsigned seed = (unsigned)(uintptr_t)arg;
@@ -199,7 +191,8 @@ static void *hammer(void *arg)
         struct kw_keyring_entry *entry = NULL;
         seed = seed * 1103515245U + 12345U;
         uint64_t reference = 1 + (seed >> 16) % 200;
-        if (kw_keyring_get(source.ring, reference, 1, &entry, NULL) != KW_OK)
+        use_otherwise(reference, seed >> 8);
+        if (kw_keyring_get(source.ring, reference, 1, NULL, &entry, NULL) != KW_OK)
             continue;
         kw_keyring_count_wraps(entry, 1);
         kw_keyring_refusal(entry);
@@ -222,6 +215,10 @@ static void test_hammer(void **state)
             kw_keyring_collect(ring);
         if (i % 400 == 0)
             kw_keyring_flush(ring);
+        if (i % 40 == 0)
+            kw_keyring_strict(ring, i % 80 == 0 ? 0 : i % 200, kw_clock_ms() + 2);
+        kw_keyring_pressure(ring, "eu", (unsigned)i);
+        source.fail_with = i % 10 == 0 ? KW_TIMEOUT : i % 10 == 1 ? KW_KEY_SUSPENDED : KW_OK;
         usleep(50);
     }
     stop = true;
