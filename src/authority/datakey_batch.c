@@ -37,9 +37,15 @@ void kw_dk_batch_wipe(struct kw_dk_batch *batch)
     batch->count = 0;
 }
 
+/* What is on a customer's side says whose. A name is only there if the caller may act for it. */
 void kw_dk_explain(const struct kw_dk_item *item, struct kw_error *err)
 {
-    kw_fail_code(err, item->code);
+    bool theirs = item->code == KW_CUSTOMER_REFUSED || item->code == KW_CUSTOMER_UNAVAILABLE;
+    if (theirs && item->tenant[0] != '\0')
+        kw_fail(err, item->code, "%s (tenant %s, region %s)", kw_code_message(item->code),
+                item->tenant, item->region);
+    else
+        kw_fail_code(err, item->code);
 }
 
 KW_ERR kw_dk_outcome(struct kw_dk_batch *batch, size_t i, struct kw_error *err)
