@@ -27,9 +27,10 @@ struct kw_keyring_entry {
 
     int64_t keep_ms;    /* of an entry that was adopted or is held: no longer than this; else 0 */
     int64_t expires_ms; /* nobody may use it any more; INT64_MAX: as its uses say */
-    const atomic_uint *pressure;         /* its region's, per mille */
-    struct kw_keyring_entry *brief_next; /* under the shard's lock, as all that follows here */
-    int64_t tell_ms;                     /* from then on stale() may be told */
+    const atomic_uint *pressure; /* its region's, per mille */
+    struct kw_keyring_entry *brief_next,
+        *brief_last;  /* under the shard's lock, as all that follows here */
+    int64_t tell_ms;  /* from then on stale() may be told */
     kw_code failed;   /* why it could not be loaded anew for now; KW_OK: it was not tried */
     int64_t retry_ms; /* not again before; INT64_MAX: it is being tried */
 

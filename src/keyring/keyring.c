@@ -14,7 +14,7 @@ KW_ERR kw_keyring_new(const struct kw_keyring_options *options, struct kw_keyrin
     if (ring->options.bytes_max == 0)
         ring->options.bytes_max = (size_t)64 << 20;
     if (age->ttl_ms == 0)
-        age->ttl_ms = 300 * 1000;
+        age->ttl_ms = KW_KEYRING_TTL_MS;
     if (age->hard_ttl_ms < age->ttl_ms)
         age->hard_ttl_ms = age->ttl_ms;
     kw_ring_pressures_init(&ring->pressures);

@@ -30,6 +30,7 @@ enum {
     KW_KEYRING_TENANT_SIZE = 64,
     KW_KEYRING_REGION_SIZE = 17,
     KW_KEYRING_KEY_SIZE = 32,
+    KW_KEYRING_TTL_MS = 300 * 1000, /* of rings that name none */
 };
 
 /* What the loader fills in, apart from reference and version, which it is given. */
@@ -65,7 +66,7 @@ struct kw_keyring;
 
 struct kw_keyring_options {
     size_t bytes_max;          /* of entries and their secrets; 0: 64 MiB */
-    struct kw_keyring_age age; /* of uses that name none; 0: 300 s, and hard the same as ttl */
+    struct kw_keyring_age age; /* of uses that name none; 0: KW_KEYRING_TTL_MS; hard: the ttl */
     /* Reads facts and key (32 bytes, allocated by it) of reference/version. Called without locks,
      * one call at a time for each version. */
     KW_ERR(*load)

@@ -82,6 +82,25 @@ void kw_shard_touch(struct kw_shard *shard, struct kw_keyring_entry *entry, int6
     list_put(shard, entry);
 }
 
+static void brief_take(struct kw_shard *shard, struct kw_keyring_entry *entry)
+{
+    if (entry->brief_last != NULL)
+        entry->brief_last->brief_next = entry->brief_next;
+    else
+        shard->brief = entry->brief_next;
+    if (entry->brief_next != NULL)
+        entry->brief_next->brief_last = entry->brief_last;
+    entry->brief_next = entry->brief_last = NULL;
+}
+
+static void brief_put(struct kw_shard *shard, struct kw_keyring_entry *entry)
+{
+    entry->brief_next = shard->brief;
+    if (shard->brief != NULL)
+        shard->brief->brief_last = entry;
+    shard->brief = entry;
+}
+
 static void insert(struct kw_shard *shard, struct kw_keyring_entry *entry)
 {
     size_t bucket = bucket_of(shard, entry->facts.reference);
@@ -89,21 +108,10 @@ static void insert(struct kw_shard *shard, struct kw_keyring_entry *entry)
     shard->buckets[bucket] = entry;
     entry->used_ms = entry->loaded_ms;
     list_put(shard, entry);
-    if (entry->expires_ms != INT64_MAX) {
-        entry->brief_next = shard->brief;
-        shard->brief = entry;
-    }
+    if (entry->expires_ms != INT64_MAX)
+        brief_put(shard, entry);
     shard->bytes += kw_keyring_entry_bytes();
     shard->entries++;
-}
-
-static void brief_take(struct kw_shard *shard, struct kw_keyring_entry *entry)
-{
-    struct kw_keyring_entry **link = &shard->brief;
-    while (*link != entry)
-        link = &(*link)->brief_next;
-    *link = entry->brief_next;
-    entry->brief_next = NULL;
 }
 
 static void take_out(struct kw_shard *shard, struct kw_keyring_entry *entry)
