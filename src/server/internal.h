@@ -80,5 +80,11 @@ void kw_server_measure(struct kw_server *server, enum kw_server_route route, int
                        int64_t us);
 void kw_server_metrics_init(struct kw_server *server);
 void kw_server_metrics(struct kw_server *server, struct kw_buf *out);
+/* The lines that begin a metric; a metric of one number. Names without "keyward_". */
+void kw_metric_head(struct kw_buf *out, const char *name, const char *type, const char *help);
+void kw_metric_one(struct kw_buf *out, const char *name, const char *type, const char *help,
+                   uint64_t value);
+/* metrics_providers.c */
+void kw_server_metrics_providers(struct kw_authority *authority, struct kw_buf *out);
 
 #endif

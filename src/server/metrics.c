@@ -1,9 +1,7 @@
 /* Prometheus text format 0.0.4: base units, bounded labels, never a key or a tenant. */
 #include "server/internal.h"
 
-#include "authority/cost.h"
 #include "base/clock.h"
-#include "base/encode.h"
 
 static const double bounds_s[KW_SERVER_BUCKETS - 1] = {
     .0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 10};
@@ -45,15 +43,15 @@ void kw_server_measure(struct kw_server *server, enum kw_server_route route, int
     atomic_fetch_add_explicit(&series->by_status[cls < 6 ? cls : 5], 1, memory_order_relaxed);
 }
 
-static void head(struct kw_buf *out, const char *name, const char *type, const char *help)
+void kw_metric_head(struct kw_buf *out, const char *name, const char *type, const char *help)
 {
     kw_buf_printf(out, "# HELP keyward_%s %s\n# TYPE keyward_%s %s\n", name, help, name, type);
 }
 
-static void one(struct kw_buf *out, const char *name, const char *type, const char *help,
-                uint64_t value)
+void kw_metric_one(struct kw_buf *out, const char *name, const char *type, const char *help,
+                   uint64_t value)
 {
-    head(out, name, type, help);
+    kw_metric_head(out, name, type, help);
     kw_buf_printf(out, "keyward_%s %llu\n", name, (unsigned long long)value);
 }
 
@@ -80,29 +78,31 @@ static void durations_of(struct kw_buf *out, struct kw_server_series *series)
 
 static void requests(struct kw_server *server, struct kw_buf *out)
 {
-    head(out, "http_server_request_duration_seconds", "histogram",
-         "Time from a complete request to its answer.");
+    kw_metric_head(out, "http_server_request_duration_seconds", "histogram",
+                   "Time from a complete request to its answer.");
     for (size_t i = 0; i < KW_ROUTES; i++)
         durations_of(out, &server->series[i]);
-    head(out, "http_server_responses_total", "counter", "Answers by route and class of status.");
+    kw_metric_head(out, "http_server_responses_total", "counter",
+                   "Answers by route and class of status.");
     for (size_t i = 0; i < KW_ROUTES; i++)
         for (size_t cls = 1; cls < 6; cls++)
             kw_buf_printf(
                 out, "keyward_http_server_responses_total{route=\"%s\",status=\"%zuxx\"} %llu\n",
                 server->series[i].route, cls,
                 (unsigned long long)atomic_load(&server->series[i].by_status[cls]));
-    one(out, "http_server_unauthenticated_total", "counter", "Requests of unknown callers.",
-        atomic_load(&server->unauthenticated));
-    one(out, "http_server_rate_limited_total", "counter", "Requests over a principal's rate.",
-        atomic_load(&server->rate_limited));
-    one(out, "log_lines_dropped_total", "counter", "Log lines about refused callers not written.",
-        atomic_load(&server->log_dropped));
+    kw_metric_one(out, "http_server_unauthenticated_total", "counter",
+                  "Requests of unknown callers.", atomic_load(&server->unauthenticated));
+    kw_metric_one(out, "http_server_rate_limited_total", "counter",
+                  "Requests over a principal's rate.", atomic_load(&server->rate_limited));
+    kw_metric_one(out, "log_lines_dropped_total", "counter",
+                  "Log lines about refused callers not written.",
+                  atomic_load(&server->log_dropped));
 }
 
 static void authority_part(struct kw_authority *authority, struct kw_buf *out)
 {
     struct kw_authority_stats stats = kw_authority_stats(authority);
-    head(out, "data_keys_total", "counter", "Data keys by operation.");
+    kw_metric_head(out, "data_keys_total", "counter", "Data keys by operation.");
     kw_buf_printf(out,
                   "keyward_data_keys_total{operation=\"generate\"} %llu\n"
                   "keyward_data_keys_total{operation=\"unwrap\"} %llu\n"
@@ -110,145 +110,66 @@ static void authority_part(struct kw_authority *authority, struct kw_buf *out)
                   "keyward_data_keys_total{operation=\"refused\"} %llu\n",
                   (unsigned long long)stats.generated, (unsigned long long)stats.unwrapped,
                   (unsigned long long)stats.rewrapped, (unsigned long long)stats.refused);
-    one(out, "messages_signed_total", "counter", "Messages signed by tenant keys.",
-        stats.signed_messages);
-    one(out, "keys_rotated_total", "counter", "Tenant keys rotated.", stats.rotated_keys);
-    one(out, "keys_destroyed_total", "counter", "Tenant keys destroyed.", stats.destroyed_keys);
-    one(out, "copies_lacking", "gauge", "Copies of key versions that should be and are not.",
-        stats.lacking_copies);
-    one(out, "copies_repaired_total", "counter", "Copies that were made up for.",
-        stats.repaired_copies);
-    one(out, "scheduler_failures_total", "counter", "Rounds of the scheduler that failed.",
-        stats.tick_failures);
+    kw_metric_one(out, "messages_signed_total", "counter", "Messages signed by tenant keys.",
+                  stats.signed_messages);
+    kw_metric_one(out, "keys_rotated_total", "counter", "Tenant keys rotated.", stats.rotated_keys);
+    kw_metric_one(out, "keys_destroyed_total", "counter", "Tenant keys destroyed.",
+                  stats.destroyed_keys);
+    kw_metric_one(out, "copies_lacking", "gauge",
+                  "Copies of key versions that should be and are not.", stats.lacking_copies);
+    kw_metric_one(out, "copies_repaired_total", "counter", "Copies that were made up for.",
+                  stats.repaired_copies);
+    kw_metric_one(out, "scheduler_failures_total", "counter",
+                  "Rounds of the scheduler that failed.", stats.tick_failures);
 }
 
 static void keyring_part(struct kw_authority *authority, struct kw_buf *out)
 {
     struct kw_keyring_stats ring = kw_authority_keyring_stats(authority);
     struct kw_secret_usage secret = kw_secret_usage();
-    one(out, "keyring_entries", "gauge", "Key versions held unwrapped.", ring.entries);
-    one(out, "keyring_bytes", "gauge", "Memory that they take.", ring.bytes);
-    one(out, "keyring_hits_total", "counter", "Look-ups answered from memory.", ring.hits);
-    one(out, "keyring_misses_total", "counter", "Look-ups that were not.", ring.misses);
-    one(out, "keyring_loads_total", "counter", "Versions unwrapped by a provider.", ring.loads);
-    one(out, "keyring_load_failures_total", "counter", "Loads that failed.", ring.load_failures);
-    one(out, "keyring_evictions_total", "counter", "Entries that made room.", ring.evictions);
-    one(out, "keyring_refreshes_total", "counter", "Loads ahead of time.", ring.refreshes);
-    one(out, "keyring_outlived_total", "counter",
-        "Uses of a key past its time, as its provider did not answer.", ring.outlived);
-    one(out, "keyring_strict", "gauge", "1 while every use is validated by a provider.",
-        ring.strict_until_ms > kw_clock_ms());
-    head(out, "keyring_pressure_ratio", "gauge",
-         "Trouble with providers, 0 to 1: keys are kept longer, the higher it is.");
+    kw_metric_one(out, "keyring_entries", "gauge", "Key versions held unwrapped.", ring.entries);
+    kw_metric_one(out, "keyring_bytes", "gauge", "Memory that they take.", ring.bytes);
+    kw_metric_one(out, "keyring_hits_total", "counter", "Look-ups answered from memory.",
+                  ring.hits);
+    kw_metric_one(out, "keyring_misses_total", "counter", "Look-ups that were not.", ring.misses);
+    kw_metric_one(out, "keyring_loads_total", "counter", "Versions unwrapped by a provider.",
+                  ring.loads);
+    kw_metric_one(out, "keyring_load_failures_total", "counter", "Loads that failed.",
+                  ring.load_failures);
+    kw_metric_one(out, "keyring_evictions_total", "counter", "Entries that made room.",
+                  ring.evictions);
+    kw_metric_one(out, "keyring_refreshes_total", "counter", "Loads ahead of time.",
+                  ring.refreshes);
+    kw_metric_one(out, "keyring_outlived_total", "counter",
+                  "Uses of a key past its time, as its provider did not answer.", ring.outlived);
+    kw_metric_one(out, "keyring_strict", "gauge", "1 while every use is validated by a provider.",
+                  ring.strict_until_ms > kw_clock_ms());
+    kw_metric_head(out, "keyring_pressure_ratio", "gauge",
+                   "Trouble with providers, 0 to 1: keys are kept longer, the higher it is.");
     kw_buf_printf(out, "keyward_keyring_pressure_ratio %.3f\n", (double)ring.pressure / 1000);
-    one(out, "secret_memory_bytes", "gauge", "Secret memory in use.", secret.used);
-    one(out, "secret_memory_mapped_bytes", "gauge", "Secret memory mapped and locked.",
-        secret.mapped);
-}
-
-/* ---- Providers: a series for each that is configured in a region ------------------------------
- */
-
-static void route_calls(void *arg, const struct kw_route_status *route)
-{
-    kw_buf_printf(
-        arg,
-        "keyward_provider_calls_total{region=\"%s\",provider=\"%s\",operation=\"wrap\"} "
-        "%llu\n"
-        "keyward_provider_calls_total{region=\"%s\",provider=\"%s\",operation=\"unwrap\"} "
-        "%llu\n",
-        route->region, route->provider, (unsigned long long)route->wraps, route->region,
-        route->provider, (unsigned long long)route->unwraps);
-}
-
-static void route_failures(void *arg, const struct kw_route_status *route)
-{
-    kw_buf_printf(arg, "keyward_provider_failures_total{region=\"%s\",provider=\"%s\"} %llu\n",
-                  route->region, route->provider, (unsigned long long)route->failures);
-}
-
-static void route_latency(void *arg, const struct kw_route_status *route)
-{
-    if (route->latency_us > 0)
-        kw_buf_printf(arg, "keyward_provider_latency_seconds{region=\"%s\",provider=\"%s\"} %.6f\n",
-                      route->region, route->provider, (double)route->latency_us / 1e6);
-}
-
-static void route_breaker(void *arg, const struct kw_route_status *route)
-{
-    static const enum kw_breaker_state states[] = {KW_BREAKER_CLOSED, KW_BREAKER_HALF_OPEN,
-                                                   KW_BREAKER_OPEN};
-    for (size_t i = 0; i < KW_COUNT(states); i++)
-        kw_buf_printf(arg,
-                      "keyward_provider_breaker{region=\"%s\",provider=\"%s\",state=\"%s\"} %d\n",
-                      route->region, route->provider, kw_breaker_state_name(states[i]),
-                      route->breaker == states[i]);
-}
-
-static void route_spent(void *arg, const struct kw_route_status *route)
-{
-    char amount[KW_NANO_TEXT_SIZE];
-    kw_buf_printf(arg, "keyward_provider_spent_total{region=\"%s\",provider=\"%s\"} %s\n",
-                  route->region, route->provider, kw_nano_text(route->spent_nano, amount));
-}
-
-static void provider_part(struct kw_authority *authority, struct kw_buf *out)
-{
-    static const struct {
-        const char *name, *type, *help;
-        void (*each)(void *arg, const struct kw_route_status *route);
-    } series[] = {
-        {"provider_calls_total", "counter", "Calls of providers.", route_calls},
-        {"provider_failures_total", "counter", "Those that failed.", route_failures},
-        {"provider_latency_seconds", "gauge", "Moving average of good calls.", route_latency},
-        {"provider_breaker", "gauge", "1 for the state that it is in.", route_breaker},
-        {"provider_spent_total", "counter", "Price of the calls, in the configured currency.",
-         route_spent},
-    };
-    for (size_t i = 0; i < KW_COUNT(series); i++) {
-        head(out, series[i].name, series[i].type, series[i].help);
-        kw_router_each(kw_authority_router(authority), series[i].each, out);
-    }
-}
-
-static void amount(struct kw_buf *out, const char *name, const char *help, uint64_t nano)
-{
-    char text[KW_NANO_TEXT_SIZE];
-    head(out, name, "gauge", help);
-    kw_buf_printf(out, "keyward_%s %s\n", name, kw_nano_text(nano, text));
-}
-
-static void cost_part(struct kw_authority *authority, struct kw_buf *out)
-{
-    struct kw_cost_sums sums = kw_authority_cost_sums(authority);
-    amount(out, "month_spent", "Price of this month's provider calls, in the configured currency.",
-           sums.spent_nano);
-    amount(out, "month_saved", "What the calls that the keyring saved would have cost.",
-           sums.saved_nano);
-    if (sums.budget_nano != 0)
-        amount(out, "month_budget", "The limit that is set.", sums.budget_nano);
-    one(out, "month_provider_calls", "gauge", "Of this month.", sums.calls);
-    one(out, "month_key_uses", "gauge", "Of this month: without a keyring each is a call.",
-        sums.uses);
-    one(out, "budget_events_total", "counter", "Budget thresholds that were passed.",
-        kw_authority_stats(authority).budget_events);
+    kw_metric_one(out, "secret_memory_bytes", "gauge", "Secret memory in use.", secret.used);
+    kw_metric_one(out, "secret_memory_mapped_bytes", "gauge", "Secret memory mapped and locked.",
+                  secret.mapped);
 }
 
 static void ledger_part(struct kw_authority *authority, struct kw_buf *out)
 {
     struct kw_ledger_stats stats = kw_ledger_stats(kw_authority_ledger(authority));
-    one(out, "ledger_size", "gauge", "Durable entries.", stats.size);
-    one(out, "ledger_published_size", "gauge", "Entries under the checkpoint.",
-        stats.published_size);
-    one(out, "ledger_commits_total", "counter", "Syncs of the write-ahead file.", stats.commits);
-    head(out, "ledger_commit_seconds_total", "counter", "Time spent in them.");
+    kw_metric_one(out, "ledger_size", "gauge", "Durable entries.", stats.size);
+    kw_metric_one(out, "ledger_published_size", "gauge", "Entries under the checkpoint.",
+                  stats.published_size);
+    kw_metric_one(out, "ledger_commits_total", "counter", "Syncs of the write-ahead file.",
+                  stats.commits);
+    kw_metric_head(out, "ledger_commit_seconds_total", "counter", "Time spent in them.");
     kw_buf_printf(out, "keyward_ledger_commit_seconds_total %.6f\n",
                   (double)stats.commit_us_total / 1e6);
-    head(out, "ledger_commit_seconds_max", "gauge", "The slowest.");
+    kw_metric_head(out, "ledger_commit_seconds_max", "gauge", "The slowest.");
     kw_buf_printf(out, "keyward_ledger_commit_seconds_max %.6f\n",
                   (double)stats.commit_us_max / 1e6);
-    one(out, "ledger_failures_total", "counter", "Batches refused or failed.", stats.failures);
-    one(out, "ledger_up", "gauge", "1 if the last write succeeded.", stats.state == KW_OK);
+    kw_metric_one(out, "ledger_failures_total", "counter", "Batches refused or failed.",
+                  stats.failures);
+    kw_metric_one(out, "ledger_up", "gauge", "1 if the last write succeeded.",
+                  stats.state == KW_OK);
 }
 
 /* Of the HTTP layer's figures, these say how much there is now; the others only grow. */
@@ -262,8 +183,8 @@ static void http_part(struct kw_server *server, struct kw_buf *out)
     struct kw_http_stats stats;
     kw_http_server_stats(server->http, &stats);
 #define KW_X(name, help)                                                                           \
-    one(out, is_gauge(#name) ? "http_" #name : "http_" #name "_total",                             \
-        is_gauge(#name) ? "gauge" : "counter", help, stats.name);
+    kw_metric_one(out, is_gauge(#name) ? "http_" #name : "http_" #name "_total",                   \
+                  is_gauge(#name) ? "gauge" : "counter", help, stats.name);
     KW_HTTP_STATS(KW_X)
 #undef KW_X
 }
@@ -271,13 +192,12 @@ static void http_part(struct kw_server *server, struct kw_buf *out)
 void kw_server_metrics(struct kw_server *server, struct kw_buf *out)
 {
     struct kw_authority *authority = kw_home_authority(server->options.home);
-    head(out, "build_info", "gauge", "Version of this program.");
+    kw_metric_head(out, "build_info", "gauge", "Version of this program.");
     kw_buf_printf(out, "keyward_build_info{version=\"%s\"} 1\n", KW_VERSION);
     requests(server, out);
     http_part(server, out);
     authority_part(authority, out);
     keyring_part(authority, out);
-    provider_part(authority, out);
-    cost_part(authority, out);
+    kw_server_metrics_providers(authority, out);
     ledger_part(authority, out);
 }
