@@ -204,24 +204,29 @@ static void certificates_are_renewed(void **state)
 static void the_folder_has_its_configuration(void **state)
 {
     const char *dir = path_of(state, "home");
-    static const char text[] = "regions = eu,ap\nclasses = pci\n[keyring]\nttl = 10s\n";
-    struct kw_home_options options;
+    static const char text[] = "regions = eu,ap\nclasses = pci\n[keyring]\nttl = 10s\n"
+                               "[class.pii]\nhsm = yes\n";
     KW_AUTO_PTR(kw_config) config = NULL;
-    KW_AUTO_PTR(kw_home_settings) settings = NULL;
-    make(dir, NULL);
+    struct kw_home *home = NULL;
+    ok(kw_dir_make(dir, 0700, &err));
     ok(kw_file_create(path_of(state, "home/keyward.conf"), 0600, text, sizeof text - 1, &err));
-    ok(kw_config_new(&config, &err));
-    ok(kw_home_config_read(config, path_of(state, "home"), &err));
-    ok(kw_home_settings_new(config, &settings, &options, &err));
-    assert_int_equal(options.region_count, 2);
-    assert_string_equal(options.regions[1], "ap");
-    assert_string_equal(options.classes[0], "pci");
-    assert_int_equal(options.keyring_ttl_ms, 10000);
-    ok(kw_config_assign(config, "region.ap.providers=aws", &err));
-    kw_home_settings_free(settings);
-    settings = NULL;
-    assert_int_equal(kw_home_settings_new(config, &settings, &options, &err), KW_BAD_CONFIG);
-    assert_non_null(strstr(err.text, "no provider 'aws'"));
+    make(dir, NULL); /* it may lie there before */
+    ok(kw_home_config_load(dir, &config, &err));
+    struct kw_home_options options = {.dir = dir, .config = config};
+    ok(kw_home_open(&options, &home, &err));
+    struct kw_authority *authority = kw_home_authority(home);
+    assert_int_equal(kw_authority_region_count(authority), 2);
+    assert_string_equal(kw_authority_region_at(authority, 1), "ap");
+    ok(kw_authority_class_check(authority, "pci", &err));
+    ok(kw_authority_class_check(authority, "pii", &err));
+    assert_int_equal(kw_authority_class_check(authority, "pcj", &err), KW_UNKNOWN_CLASS);
+    ok(kw_home_close(home, &err));
+    assert_int_equal(setenv("KEYWARD_ROOT_PROVIDER", "nobody", 1), 0);
+    kw_config_free(config);
+    config = NULL;
+    assert_int_equal(kw_home_config_load(dir, &config, &err), KW_BAD_CONFIG);
+    assert_null(config);
+    assert_int_equal(unsetenv("KEYWARD_ROOT_PROVIDER"), 0);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, kw_scratch_make, kw_scratch_remove)
