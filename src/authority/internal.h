@@ -30,7 +30,8 @@ struct kw_repair {
     bool hopeless;    /* this route makes no copies now */
     uint64_t lacking; /* seen since the search began, and made up for */
     uint64_t repairs;
-    int64_t again_at_ms; /* kw_clock_ms(): the next search */
+    int64_t ended_ms;    /* kw_clock_ms(): the last search, 0: none yet, and */
+    int64_t again_at_ms; /* the next */
     int64_t pause_ms;    /* before it, while something is lacking; 0: nothing is */
 };
 
@@ -58,6 +59,7 @@ struct kw_authority {
     struct kw_ledger *ledger;
     struct kw_router *router;
     struct kw_meter *meter; /* may be NULL: nobody counts */
+    struct kw_costs *costs; /* cost_state.h */
     struct kw_keyring *ring;
     char regions[KW_REGIONS_MAX][KW_REGION_MAX + 1];
     size_t region_count;
@@ -93,7 +95,7 @@ struct kw_authority {
 
     atomic_uint_fast64_t generated, unwrapped, rewrapped, refused, destroyed_keys, rotated_keys;
     atomic_uint_fast64_t signed_messages, tick_failures;
-    atomic_uint_fast64_t repaired_copies, lacking_copies;
+    atomic_uint_fast64_t repaired_copies, lacking_copies, budget_events;
     atomic_int last_tick, last_upkeep;
     atomic_bool purge_wanted;  /* by a destruction, also one before the last restart */
     atomic_bool repair_wanted; /* a version was made with fewer copies than there are routes */
@@ -188,6 +190,16 @@ KW_ERR kw_key_deactivate_current(struct kw_authority *authority, const struct kw
                                  struct kw_error *err);
 int64_t kw_window_end(const struct kw_authority *authority, uint32_t window_days);
 KW_ERR kw_window_check(uint32_t window_days, struct kw_error *err);
+
+/* cost.c. kw_cost_tick writes what was counted to the store and raises the events that are due;
+ * what could not be written stays pending. Not inside a transaction. */
+KW_ERR kw_cost_start(struct kw_authority *authority, const struct kw_authority_budget *budget,
+                     struct kw_error *err);
+KW_ERR kw_cost_tick(struct kw_authority *authority, struct kw_error *err);
+void kw_cost_stop(struct kw_authority *authority);
+/* The keyring's report of uses; does not block. */
+void kw_cost_use(struct kw_authority *authority, const struct kw_keyring_facts *facts,
+                 uint64_t uses);
 
 /* token.c */
 void kw_token_forget(struct kw_authority *authority, const char *id);

@@ -133,12 +133,27 @@ static KW_ERR make_copies(struct repair *repair, struct kw_error *err)
                            &repair->made, err);
 }
 
-/* *mended: it has a copy by this route now. What providers say is not the round's failure. */
+enum outcome {
+    MENDED,  /* it has a copy by this route now */
+    LEFT,    /* it has none, for reasons of its own */
+    HOPELESS /* nor has another a chance: the route gives none, or nothing can be opened now */
+};
+
+static enum outcome outcome_of(const struct repair *repair, const struct kw_route_status *route)
+{
+    for (size_t i = 0; i < repair->made.copy_count; i++)
+        if (strcmp(repair->made.copies[i].provider, route->provider) == 0)
+            return MENDED;
+    return HOPELESS;
+}
+
+/* What providers say is not the round's failure. */
 static KW_ERR repair_version(struct repair *repair, const struct kw_route_status *route,
-                             bool *mended, struct kw_error *err)
+                             enum outcome *outcome, struct kw_error *err)
 {
     struct kw_store *store = repair->authority->store;
     struct kw_error why = {0};
+    *outcome = LEFT;
     KW_TRY(kw_store_key_by_reference(store, repair->version.reference, &repair->key, err));
     if (!may_repair(&repair->key, &repair->version))
         return KW_OK;
@@ -147,12 +162,17 @@ static KW_ERR repair_version(struct repair *repair, const struct kw_route_status
     kw_code code = make_copies(repair, &why);
     if (kw_code_class(code) == KW_CLASS_INTERNAL)
         return kw_fail(err, code, "%s", why.text);
-    if (code != KW_OK || repair->made.copy_count == 0)
+    if (code != KW_OK) {
+        *outcome = kw_code_retryable(code) ? HOPELESS : LEFT;
         return KW_OK;
-    code = write_copies(repair, err);
-    for (size_t i = 0; code == KW_OK && i < repair->made.copy_count; i++)
-        *mended |= strcmp(repair->made.copies[i].provider, route->provider) == 0;
-    return code == KW_STATE_CONFLICT ? KW_OK : code;
+    }
+    if (repair->made.copy_count > 0)
+        code = write_copies(repair, &why);
+    if (code != KW_OK && kw_code_class(code) != KW_CLASS_DENIED && code != KW_STATE_CONFLICT)
+        return kw_fail(err, code, "%s", why.text);
+    if (code == KW_OK)
+        *outcome = outcome_of(repair, route);
+    return KW_OK;
 }
 
 /* ---- The search -------------------------------------------------------------------------------
@@ -175,17 +195,17 @@ static KW_ERR visit(struct kw_authority *authority, const struct targets *target
                     const struct kw_version_row *version, struct kw_error *err)
 {
     struct kw_repair *search = &authority->repair;
-    bool mended = false;
+    enum outcome outcome = HOPELESS;
     kw_code code = KW_OK;
     search->place = (struct kw_store_place){version->reference, version->version};
     if (!search->hopeless) {
         struct repair repair = {.authority = authority, .targets = targets, .version = *version};
-        code = repair_version(&repair, &targets->routes[search->route], &mended, err);
+        code = repair_version(&repair, &targets->routes[search->route], &outcome, err);
         kw_fresh_version_wipe(&repair.made);
-        search->repairs += mended;
-        search->hopeless = !mended;
     }
-    search->lacking += !mended;
+    search->hopeless = outcome == HOPELESS;
+    search->repairs += outcome == MENDED;
+    search->lacking += outcome != MENDED;
     return code;
 }
 
@@ -230,11 +250,22 @@ static void end_search(struct kw_authority *authority)
     search->pause_ms = better ? SOON_MS : 2 * search->pause_ms;
     if (search->lacking == 0 || search->pause_ms > PERIOD_MS)
         search->pause_ms = PERIOD_MS;
-    search->again_at_ms = kw_clock_ms() + search->pause_ms;
+    search->ended_ms = kw_clock_ms();
+    search->again_at_ms = search->ended_ms + search->pause_ms;
     search->searching = false;
     if (search->lacking == 0)
         search->pause_ms = 0;
     atomic_store(&authority->lacking_copies, search->lacking);
+}
+
+/* A version that was just made with too few copies is reason enough, if not every second. */
+static bool is_time(struct kw_authority *authority, int64_t now_ms)
+{
+    struct kw_repair *search = &authority->repair;
+    if (search->searching || now_ms >= search->again_at_ms)
+        return true;
+    return (search->ended_ms == 0 || now_ms >= search->ended_ms + SOON_MS) &&
+           atomic_load(&authority->repair_wanted);
 }
 
 KW_ERR kw_copies_repair(struct kw_authority *authority, struct kw_error *err)
@@ -242,9 +273,10 @@ KW_ERR kw_copies_repair(struct kw_authority *authority, struct kw_error *err)
     struct kw_repair *search = &authority->repair;
     int64_t now_ms = kw_clock_ms();
     size_t left = REPAIRS_MAX;
+    if (!is_time(authority, now_ms))
+        return KW_OK;
     if (!search->searching) {
-        if (!atomic_exchange(&authority->repair_wanted, false) && now_ms < search->again_at_ms)
-            return KW_OK;
+        atomic_store(&authority->repair_wanted, false);
         begin_search(search);
     }
     struct targets *targets = calloc(1, sizeof *targets);

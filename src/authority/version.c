@@ -123,7 +123,8 @@ KW_ERR kw_version_wrap(struct kw_authority *authority, const struct kw_key_row *
     kw_code code = kw_router_wrap(authority->router, &call, &wrapping, &made, err);
     if (code != KW_OK)
         out->copy_count = before;
-    else if (call.guest == NULL && made < kw_router_routes(authority->router, key->region))
+    else if (call.guest == NULL && skip == NULL &&
+             made < kw_router_routes(authority->router, key->region))
         atomic_store(&authority->repair_wanted, true);
     return code == KW_OK ? KW_OK : kw_side_of(key, code, err);
 }
