@@ -138,8 +138,10 @@ KW_ERR kw_handle_costs(struct kw_job *job, struct kw_error *err)
     KW_AUTO(kw_cost_report) report = {0};
     struct request request;
     KW_TRY(read_request(job->call->query != NULL ? job->call->query : "", &request, err));
-    KW_TRY(
-        kw_authority_costs(job->api->authority, &job->call->caller, &request.range, &report, err));
+    kw_code code =
+        kw_authority_costs(job->api->authority, &job->call->caller, &request.range, &report, err);
+    if (code != KW_OK) /* who asked for another's costs is on record */
+        return kw_code_class(code) == KW_CLASS_DENIED ? kw_job_refuse(job, code, err) : code;
     struct page page = find_page(&report, &request);
     struct kw_json_writer w = kw_job_writer(job);
     kw_json_begin(&w, NULL, '{');

@@ -64,6 +64,7 @@ static void test_report(void **state)
     snprintf(today, sizeof today, "%.10s", kw_time_text(kw_clock_wall_ms(), time));
     kw_fixture_tenant(a->f, "acme", "eu");
     use("acme", "eu", 10);
+    assert_int_equal(kw_authority_tick(a->f->authority, NULL), KW_OK); /* uses are told then */
     struct kw_asked *asked = costs(root, "");
     is(asked, "currency", "USD");
     is(asked, "to", today);
@@ -148,6 +149,7 @@ static void test_scope(void **state)
     kw_asked_free(asked);
     kw_expect(a, &acme, "GET", "/v1/costs?tenant=b", NULL, 403, "forbidden");
     kw_expect(a, &user, "GET", "/v1/costs", NULL, 403, "forbidden");
+    assert_int_equal(kw_fixture_entries(a->f, "GetCosts", "forbidden"), 2);
 }
 
 static void test_queries_refused(void **state)

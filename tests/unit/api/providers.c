@@ -57,6 +57,7 @@ static void test_list(void **state)
 {
     KW_UNUSED(state);
     kw_fixture_tenant(a->f, "acme", "eu");
+    assert_int_equal(kw_authority_tick(a->f->authority, NULL), KW_OK); /* the month is told then */
     struct kw_asked *asked = list(root, "/v1/providers");
     is(asked, "currency", "USD");
     is(asked, "lacking", "0");
@@ -64,7 +65,7 @@ static void test_list(void **state)
     is(asked, "regions.0.region", "eu");
     assert_int_equal(kw_at(asked, "regions.0.providers")->count, 3);
     is(asked, "regions.0.providers.0.name", "first-eu");
-    is(asked, "regions.0.providers.0.kind", "software");
+    is(asked, "regions.0.providers.0.kind", "scripted");
     is(asked, "regions.0.providers.0.key", "root-1");
     is(asked, "regions.0.providers.0.breaker", "closed");
     is(asked, "regions.0.providers.0.wraps", "1");
@@ -225,6 +226,7 @@ static void test_list_needs_the_right(void **state)
     user.rights = KW_RIGHT_USE_KEYS;
     KW_UNUSED(state);
     kw_expect(a, &user, "GET", "/v1/providers", NULL, 403, "forbidden");
+    assert_int_equal(kw_fixture_entries(a->f, "ListProviders", "forbidden"), 1);
 }
 
 int main(void)
