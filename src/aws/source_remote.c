@@ -39,14 +39,13 @@ static KW_ERR ask(const struct remote *remote, const char *method, const char *u
                   const struct kw_web_header *header, int64_t deadline_ms,
                   struct kw_web_response *response, struct kw_error *err)
 {
-    static const struct kw_web_policy policy = {.repeatable = true, .judge = judge};
     const struct kw_web_request request = {.method = method,
                                            .url = url,
                                            .headers = header,
                                            .header_count = header != NULL ? 1 : 0,
                                            .max = ANSWER_MAX,
                                            .deadline_ms = deadline_ms};
-    return kw_web_call_again(remote->web, &request, &policy, response, err);
+    return kw_web_call_judged(remote->web, &request, judge, response, err);
 }
 
 static KW_ERR read_keys(const char *where, const struct kw_web_response *response,

@@ -91,7 +91,6 @@ static kw_code fetch_sts(void *state, int64_t deadline_ms, struct kw_aws_keys *o
 {
     static const struct kw_web_header header = {"Content-Type",
                                                 "application/x-www-form-urlencoded"};
-    static const struct kw_web_policy policy = {.repeatable = true, .judge = judge};
     const struct sts *sts = state;
     KW_AUTO(kw_buf) form = KW_BUF_SECRET;
     KW_AUTO(kw_web_response) response = KW_WEB_RESPONSE_INIT;
@@ -104,7 +103,7 @@ static kw_code fetch_sts(void *state, int64_t deadline_ms, struct kw_aws_keys *o
                                            .body = kw_buf_bytes(&form),
                                            .max = ANSWER_MAX,
                                            .deadline_ms = deadline_ms};
-    KW_TRY(kw_web_call_again(sts->web, &request, &policy, &response, err));
+    KW_TRY(kw_web_call_judged(sts->web, &request, judge, &response, err));
     kw_code code = kw_aws_keys_read_xml(kw_buf_bytes(&response.body), out, &why);
     if (code == KW_BAD_FORMAT)
         return kw_fail(err, KW_PROVIDER_UNAVAILABLE, "no AWS credentials from STS: %s", why.text);

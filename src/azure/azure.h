@@ -27,8 +27,9 @@
  *
  * Which resource a token is for is learned from the vault's challenge, and believed only if the
  * vault lies in that resource's domain: a token goes nowhere else. The secret goes to authority
- * alone. Errors: those of provider.h. What may pass is tried again, with growing waits, until the
- * deadline.
+ * alone. An operation is one request to the vault, and before a wrap one for the key's attributes
+ * unless they are known; where a token is refused, one more with another. Errors: those of
+ * provider.h; whether and where what may pass is tried again is decided by who routes.
  */
 #ifndef KW_AZURE_AZURE_H
 #define KW_AZURE_AZURE_H

@@ -15,10 +15,6 @@ static kw_code judge_unwrap(const struct kw_web_response *response, struct kw_er
     return kw_azure_error(response->status, kw_buf_bytes(&response->body), true, err);
 }
 
-static const struct kw_web_policy asking = {.repeatable = true, .judge = judge};
-static const struct kw_web_policy asking_once = {.repeatable = false, .judge = judge};
-static const struct kw_web_policy unwrapping = {.repeatable = true, .judge = judge_unwrap};
-
 static KW_ERR ask_with(struct kw_azure *azure, const struct kw_azure_question *question,
                        const struct kw_bearer_token *token, struct kw_web_response *response,
                        struct kw_error *err)
@@ -36,12 +32,11 @@ static KW_ERR ask_with(struct kw_azure *azure, const struct kw_azure_question *q
         .body = question->body,
         .max = KW_AZURE_ANSWER_MAX,
         .deadline_ms = question->deadline_ms,
+        .once = question->once,
     };
     snprintf(url, sizeof url, "%s%s", azure->vault, question->path);
-    const struct kw_web_policy *policy = question->unwrapping ? &unwrapping
-                                         : question->once     ? &asking_once
-                                                              : &asking;
-    return kw_web_call_again(azure->web, &request, policy, response, err);
+    return kw_web_call_judged(azure->web, &request, question->unwrapping ? judge_unwrap : judge,
+                              response, err);
 }
 
 /* A token that is refused may have been revoked: once more with another. */

@@ -23,8 +23,7 @@ static KW_ERR challenge(struct kw_azure *azure, int64_t deadline_ms, struct kw_a
     snprintf(url, sizeof url, "%s/keys?%s", azure->vault, KW_AZURE_API);
     const struct kw_web_request request = {
         .method = "GET", .url = url, .max = KW_AZURE_ANSWER_MAX, .deadline_ms = deadline_ms};
-    static const struct kw_web_policy policy = {.repeatable = true, .judge = judge_challenge};
-    KW_TRY(kw_web_call_again(azure->web, &request, &policy, &response, err));
+    KW_TRY(kw_web_call_judged(azure->web, &request, judge_challenge, &response, err));
     if (response.status == 401 && kw_web_response_header(&response, "WWW-Authenticate", &value))
         return kw_azure_challenge_read(value, azure->vault, out, err);
     return kw_fail(err, KW_PROVIDER_UNAVAILABLE,
@@ -60,7 +59,6 @@ static KW_ERR login(struct kw_azure *azure, const struct kw_azure_challenge *to,
                     int64_t deadline_ms, struct kw_bearer_grant *grant, struct kw_error *err)
 {
     static const struct kw_web_header form = {"Content-Type", "application/x-www-form-urlencoded"};
-    static const struct kw_web_policy policy = {.repeatable = true, .judge = judge};
     KW_AUTO(kw_web_response) response = KW_WEB_RESPONSE_INIT;
     KW_AUTO(kw_secret) secret = KW_SECRET_INIT;
     KW_AUTO(kw_buf) body = KW_BUF_SECRET;
@@ -77,7 +75,7 @@ static KW_ERR login(struct kw_azure *azure, const struct kw_azure_challenge *to,
                                            .body = kw_buf_bytes(&body),
                                            .max = KW_AZURE_ANSWER_MAX,
                                            .deadline_ms = deadline_ms};
-    KW_TRY(kw_web_call_again(azure->web, &request, &policy, &response, err));
+    KW_TRY(kw_web_call_judged(azure->web, &request, judge, &response, err));
     return kw_azure_get_token(kw_buf_bytes(&response.body), grant, err);
 }
 

@@ -5,15 +5,14 @@
 #include "gcp/internal.h"
 #include "provider/ops.h"
 
-/* An answer that was damaged on its way is asked for again, TRIES times in all. */
-enum { ANSWER_MAX = 65536, TRIES = 3, CALL_MS = 30000, URL_SIZE = 1600 };
+enum { ANSWER_MAX = 65536, CALL_MS = 30000, URL_SIZE = 1600 };
 
 /* What is asked of one key. */
 struct question {
     const char *method;
     char url[URL_SIZE];
     struct kw_bytes body;
-    const struct kw_web_policy *policy;
+    kw_web_judge *judge;
     int64_t deadline_ms;
 };
 
@@ -26,9 +25,6 @@ static kw_code judge_decrypt(const struct kw_web_response *response, struct kw_e
 {
     return kw_gcp_error(response->status, kw_buf_bytes(&response->body), true, err);
 }
-
-static const struct kw_web_policy asking = {.repeatable = true, .judge = judge};
-static const struct kw_web_policy decrypting = {.repeatable = true, .judge = judge_decrypt};
 
 static int64_t deadline_of(const struct kw_provider_call *call)
 {
@@ -62,7 +58,7 @@ static KW_ERR ask_with(struct kw_gcp *gcp, const struct question *question,
         .max = ANSWER_MAX,
         .deadline_ms = question->deadline_ms,
     };
-    return kw_web_call_again(gcp->web, &request, question->policy, response, err);
+    return kw_web_call_judged(gcp->web, &request, question->judge, response, err);
 }
 
 /* A token that is refused may have been revoked: once more with another. */
@@ -99,16 +95,12 @@ static kw_code gcp_wrap(void *state, const struct kw_provider_call *call,
     KW_TRY(kw_buf_status(&body, err));
     struct question question = {.method = "POST",
                                 .body = kw_buf_bytes(&body),
-                                .policy = &asking,
+                                .judge = judge,
                                 .deadline_ms = deadline_of(call)};
     address(&question, gcp, call->key, ":encrypt");
-    for (int tries = 1;; tries++) {
-        KW_AUTO(kw_web_response) response = KW_WEB_RESPONSE_INIT;
-        KW_TRY(ask(gcp, &question, &response, err));
-        kw_code code = kw_gcp_get_ciphertext(kw_buf_bytes(&response.body), call->key, out, err);
-        if (code != KW_PROVIDER_UNAVAILABLE || tries == TRIES)
-            return code;
-    }
+    KW_AUTO(kw_web_response) response = KW_WEB_RESPONSE_INIT;
+    KW_TRY(ask(gcp, &question, &response, err));
+    return kw_gcp_get_ciphertext(kw_buf_bytes(&response.body), call->key, out, err);
 }
 
 static kw_code gcp_unwrap(void *state, const struct kw_provider_call *call, struct kw_bytes wrapped,
@@ -121,16 +113,12 @@ static kw_code gcp_unwrap(void *state, const struct kw_provider_call *call, stru
     KW_TRY(kw_buf_status(&body, err));
     struct question question = {.method = "POST",
                                 .body = kw_buf_bytes(&body),
-                                .policy = &decrypting,
+                                .judge = judge_decrypt,
                                 .deadline_ms = deadline_of(call)};
     address(&question, gcp, call->key, ":decrypt");
-    for (int tries = 1;; tries++) {
-        KW_AUTO(kw_web_response) response = KW_WEB_RESPONSE_INIT;
-        KW_TRY(ask(gcp, &question, &response, err));
-        kw_code code = kw_gcp_get_plaintext(kw_buf_bytes(&response.body), out, err);
-        if (code != KW_PROVIDER_UNAVAILABLE || tries == TRIES)
-            return code;
-    }
+    KW_AUTO(kw_web_response) response = KW_WEB_RESPONSE_INIT;
+    KW_TRY(ask(gcp, &question, &response, err));
+    return kw_gcp_get_plaintext(kw_buf_bytes(&response.body), out, err);
 }
 
 static kw_code gcp_check(void *state, const struct kw_provider_call *call, struct kw_error *err)
@@ -138,8 +126,7 @@ static kw_code gcp_check(void *state, const struct kw_provider_call *call, struc
     struct kw_gcp *gcp = state;
     KW_AUTO(kw_web_response) response = KW_WEB_RESPONSE_INIT;
     KW_TRY(check_name(call, err));
-    struct question question = {
-        .method = "GET", .policy = &asking, .deadline_ms = deadline_of(call)};
+    struct question question = {.method = "GET", .judge = judge, .deadline_ms = deadline_of(call)};
     address(&question, gcp, call->key, "");
     KW_TRY(ask(gcp, &question, &response, err));
     return kw_gcp_check_key(kw_buf_bytes(&response.body), err);
@@ -160,7 +147,7 @@ static KW_ERR make_key(struct kw_gcp *gcp, const struct kw_provider_call *call,
     KW_TRY(kw_buf_status(&body, err));
     struct question question = {.method = "POST",
                                 .body = kw_buf_bytes(&body),
-                                .policy = &asking,
+                                .judge = judge,
                                 .deadline_ms = deadline_of(call)};
     address(&question, gcp, parent, verb);
     return ask(gcp, &question, &response, err);

@@ -5,7 +5,7 @@
  * version that unwraps, so that a key that is rotated there still opens what its earlier versions
  * wrapped. The context is the additional authenticated data (kw_provider_context_encode); a wrapped
  * copy is Google's ciphertext. CRC-32C goes with every text in both directions, and what does not
- * match is asked again.
+ * match is a failure that may pass.
  *
  * Settings:
  *   credentials_file  a service account's key file (JSON), read again for each token; without it,
@@ -15,8 +15,8 @@
  *   metadata_address  http://169.254.169.254
  *
  * With a key file tokens are made here: a JWT (RFC 7519), signed with RS256, is the access token.
- * Errors: those of provider.h. What may pass is tried again, with growing waits, until the
- * deadline.
+ * An operation is one request; where a token is refused, one more with another. Errors: those of
+ * provider.h; whether and where what may pass is tried again is decided by who routes.
  */
 #ifndef KW_GCP_GCP_H
 #define KW_GCP_GCP_H

@@ -144,7 +144,6 @@ static KW_ERR ask_metadata(struct kw_gcp *gcp, int64_t deadline_ms, struct kw_be
                            struct kw_error *err)
 {
     static const struct kw_web_header header = {"Metadata-Flavor", "Google"};
-    static const struct kw_web_policy policy = {.repeatable = true, .judge = judge_metadata};
     KW_AUTO(kw_web_response) response = KW_WEB_RESPONSE_INIT;
     char url[sizeof gcp->metadata_address + sizeof token_path];
     struct kw_bytes flavor;
@@ -155,7 +154,7 @@ static KW_ERR ask_metadata(struct kw_gcp *gcp, int64_t deadline_ms, struct kw_be
                                            .header_count = 1,
                                            .max = ANSWER_MAX,
                                            .deadline_ms = deadline_ms};
-    KW_TRY(kw_web_call_again(gcp->metadata, &request, &policy, &response, err));
+    KW_TRY(kw_web_call_judged(gcp->metadata, &request, judge_metadata, &response, err));
     if (!kw_web_response_header(&response, "Metadata-Flavor", &flavor) ||
         !kw_bytes_equal_str(flavor, "Google"))
         return kw_fail(err, KW_PROVIDER_UNAVAILABLE,

@@ -20,6 +20,7 @@ struct kw_transfer {
     struct kw_buf sent;  /* secret: its body */
     struct curl_slist list[KW_WEB_HEADERS_MAX + 2]; /* libcurl only reads it */
     struct kw_web_response response;
+    unsigned unacked_ms; /* for a connection that it opens */
     CURLcode result;
     /* The engine's, under its lock. */
     pthread_cond_t *waiting; /* of who asked; NULL: gone, the engine frees it */

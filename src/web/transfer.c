@@ -6,10 +6,21 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
-/* A connection that answers nothing any more is given up after UNACKED_MS, since with HTTP/2 all
- * requests to the host would go on sharing it; one is not kept for longer than LIFETIME_S, so that
- * renewed certificates and addresses come into use. */
-enum { UNACKED_MS = 10000, LIFETIME_S = 600, CA_CACHE_S = 60 };
+/* A connection on which nothing is acknowledged any more is given up while the request still has
+ * time for a fresh one (libcurl takes one if nothing had come back), and with HTTP/2 all requests
+ * to the host would go on sharing it. One is not kept for longer than LIFETIME_S, so that renewed
+ * certificates and addresses come into use; nor used after IDLE_S without a request, since boxes in
+ * the middle forget it; and it is probed from PROBE_S on. */
+enum {
+    UNACKED_LEAST_MS = 500,
+    UNACKED_MOST_MS = 10000,
+    UNACKED_PART = 2,
+    LIFETIME_S = 600,
+    IDLE_S = 60,
+    PROBE_S = 15,
+    PROBE_EACH_S = 5,
+    CA_CACHE_S = 60
+};
 
 void kw_transfer_free(struct kw_transfer *transfer)
 {
@@ -51,12 +62,12 @@ static size_t on_header(char *data, size_t size, size_t count, void *arg)
  */
 static curl_socket_t on_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
 {
-    unsigned unacked_ms = UNACKED_MS;
-    KW_UNUSED(arg);
+    const struct kw_transfer *transfer = arg;
     KW_UNUSED(purpose);
     int fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
     if (fd >= 0 && address->socktype == SOCK_STREAM)
-        (void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &unacked_ms, sizeof unacked_ms);
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &transfer->unacked_ms,
+                         sizeof transfer->unacked_ms);
     return fd;
 }
 
@@ -86,6 +97,19 @@ static CURLcode set_trust(CURL *handle, const struct kw_web_options *o)
     return bad;
 }
 
+static CURLcode set_connection(CURL *handle, struct kw_transfer *transfer)
+{
+    CURLcode bad = CURLE_OK;
+    SET(CURLOPT_TCP_KEEPALIVE, 1L);
+    SET(CURLOPT_TCP_KEEPIDLE, (long)PROBE_S);
+    SET(CURLOPT_TCP_KEEPINTVL, (long)PROBE_EACH_S);
+    SET(CURLOPT_MAXLIFETIME_CONN, (long)LIFETIME_S);
+    SET(CURLOPT_MAXAGE_CONN, (long)IDLE_S);
+    SET(CURLOPT_OPENSOCKETFUNCTION, on_socket);
+    SET(CURLOPT_OPENSOCKETDATA, transfer);
+    return bad;
+}
+
 static CURLcode set_manners(CURL *handle, const struct kw_web_options *o)
 {
     CURLcode bad = CURLE_OK;
@@ -99,9 +123,6 @@ static CURLcode set_manners(CURL *handle, const struct kw_web_options *o)
     SET(CURLOPT_HTTP09_ALLOWED, 0L);
     SET(CURLOPT_PATH_AS_IS, 1L);
     SET(CURLOPT_USERAGENT, "keyward/" KW_VERSION);
-    SET(CURLOPT_TCP_KEEPALIVE, 1L);
-    SET(CURLOPT_MAXLIFETIME_CONN, (long)LIFETIME_S);
-    SET(CURLOPT_OPENSOCKETFUNCTION, on_socket);
     return bad;
 }
 
@@ -162,6 +183,7 @@ static KW_ERR set_up(struct kw_transfer *transfer, const struct kw_web *web,
 {
     const CURLcode results[] = {
         set_trust(transfer->easy, &web->options),
+        set_connection(transfer->easy, transfer),
         set_manners(transfer->easy, &web->options),
         set_request(transfer->easy, &web->options, request, transfer),
         set_answer(transfer->easy, transfer),
@@ -229,6 +251,14 @@ static KW_ERR set_headers(struct kw_transfer *transfer, const struct kw_web_requ
     return KW_OK;
 }
 
+static unsigned unacked_ms(int64_t left_ms)
+{
+    int64_t ms = left_ms / UNACKED_PART;
+    if (ms < UNACKED_LEAST_MS)
+        return UNACKED_LEAST_MS;
+    return (unsigned)(ms < UNACKED_MOST_MS ? ms : UNACKED_MOST_MS);
+}
+
 KW_ERR kw_transfer_new(const struct kw_web *web, const struct kw_web_request *request,
                        int64_t left_ms, struct kw_transfer **out, struct kw_error *err)
 {
@@ -239,6 +269,7 @@ KW_ERR kw_transfer_new(const struct kw_web *web, const struct kw_web_request *re
     transfer->sent.secret = true;
     transfer->response.body = (struct kw_buf){.secret = true, .max = request->max};
     transfer->response.headers.max = KW_WEB_HEADER_SIZE;
+    transfer->unacked_ms = unacked_ms(left_ms);
     KW_TRY(set_headers(transfer, request, err));
     kw_buf_append(&transfer->sent, request->body.data, request->body.len);
     KW_TRY(kw_buf_status(&transfer->sent, err));

@@ -128,12 +128,15 @@ KW_ERR kw_web_call(struct kw_web *web, const struct kw_web_request *request,
     return code == KW_OK ? KW_OK : kw_fail(err, as_provider(code), "%s", why.text);
 }
 
-KW_ERR kw_web_call_again(struct kw_web *web, const struct kw_web_request *request,
-                         const struct kw_web_policy *policy, struct kw_web_response *response,
-                         struct kw_error *err)
+KW_ERR kw_web_call_judged(struct kw_web *web, const struct kw_web_request *request,
+                          kw_web_judge *judge, struct kw_web_response *response,
+                          struct kw_error *err)
 {
-    struct kw_error why;
-    const struct kw_web_request mine = bounded(request);
-    kw_code code = kw_web_ask(web, &mine, policy, response, &why);
-    return code == KW_OK ? KW_OK : kw_fail(err, as_provider(code), "%s", why.text);
+    KW_TRY(kw_web_call(web, request, response, err));
+    if (response->status >= 200 && response->status < 300)
+        return KW_OK;
+    kw_code code = judge(response, err);
+    if (code != KW_OK)
+        kw_web_response_wipe(response);
+    return code;
 }

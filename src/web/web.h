@@ -5,9 +5,13 @@
  * once, each blocked with its own deadline, while one thread of the process moves all transfers
  * over one pool of connections (libcurl's multi interface). That thread starts with the first
  * request; a forked child starts its own. Connections are used again, within one way of asking
- * only; HTTP/2 where the server offers it. No redirects, no proxy (also not from the environment),
- * no cookies, no compression. Request texts and bodies are copied into memory that is wiped,
- * answers' bodies lie in buffers that are wiped. Thread-safe. */
+ * only; HTTP/2 where the server offers it. One that has idled for a minute is not used again. A
+ * kept connection whose other side has vanished without a word does not take a request's whole
+ * time: what is not acknowledged (by TCP, not by an answer) within half of the time of the request
+ * that opened it, and at most ten seconds, ends the connection; if nothing had come back, the
+ * request goes once over a fresh one (unless it must not arrive twice). No redirects, no proxy
+ * (also not from the environment), no cookies, no compression. Request texts and bodies are copied
+ * into memory that is wiped, answers' bodies lie in buffers that are wiped. Thread-safe. */
 #ifndef KW_WEB_WEB_H
 #define KW_WEB_WEB_H
 
@@ -105,13 +109,20 @@ KW_ERR kw_web_send(struct kw_web *web, const struct kw_web_request *request,
 KW_ERR kw_web_call(struct kw_web *web, const struct kw_web_request *request,
                    struct kw_web_response *response, struct kw_error *err);
 
+/* What an answer that is not 200 to 299 means. KW_OK: it is what was asked for. */
+typedef kw_code kw_web_judge(const struct kw_web_response *response, struct kw_error *err);
+
+/* kw_web_call, and an answer that is not 200 to 299 is what judge makes of it. */
+KW_ERR kw_web_call_judged(struct kw_web *web, const struct kw_web_request *request,
+                          kw_web_judge *judge, struct kw_web_response *response,
+                          struct kw_error *err);
+
 /* How to try again. */
 struct kw_web_policy {
     /* The request may be done twice; otherwise it is sent again only if it cannot have been acted
      * on. */
     bool repeatable;
-    /* What an answer that is not 200 to 299 means. KW_OK: it is what was asked for. */
-    kw_code (*judge)(const struct kw_web_response *response, struct kw_error *err);
+    kw_web_judge *judge;
 };
 
 /* kw_web_send again and again, with growing, jittered waits, as long as the failure or the answer's
@@ -120,11 +131,5 @@ struct kw_web_policy {
 KW_ERR kw_web_ask(struct kw_web *web, const struct kw_web_request *request,
                   const struct kw_web_policy *policy, struct kw_web_response *response,
                   struct kw_error *err);
-
-/* kw_web_ask for a provider's operation: failures of the transport become those that a provider may
- * have, as in kw_web_call; what policy->judge says stays. deadline_ms 0: half a minute. */
-KW_ERR kw_web_call_again(struct kw_web *web, const struct kw_web_request *request,
-                         const struct kw_web_policy *policy, struct kw_web_response *response,
-                         struct kw_error *err);
 
 #endif

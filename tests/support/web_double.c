@@ -1,6 +1,7 @@
 #include "web_double.h"
 
 #include <arpa/inet.h>
+#include <linux/filter.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
@@ -142,6 +143,25 @@ static bool is_for(const struct connection *c, const char *path, int *number)
     return true;
 }
 
+/* All that arrives from now on is dropped by the kernel before TCP sees it. */
+static void go_deaf(const struct connection *c)
+{
+    struct sock_filter drop_all = BPF_STMT(BPF_RET | BPF_K, 0);
+    const struct sock_fprog program = {.len = 1, .filter = &drop_all};
+    if (setsockopt(c->fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) != 0)
+        abort();
+}
+
+static bool vanish(struct connection *c)
+{
+    answer(c, 200, "", "once", 4);
+    usleep(20000); /* until the answer's acknowledgement is here */
+    go_deaf(c);
+    while (!c->server->ending)
+        usleep(10000);
+    return false;
+}
+
 /* false: the connection is over. */
 static bool serve(struct connection *c)
 {
@@ -160,6 +180,8 @@ static bool serve(struct connection *c)
         return trickle(c);
     if (is_for(c, "/second", &n) && c->number > 1)
         return false;
+    if (is_for(c, "/vanish", &n))
+        return vanish(c);
     if (is_for(c, "/cut", &n))
         return say(c, cut, sizeof cut - 1), false;
     if (is_for(c, "/open", &n))

@@ -7,6 +7,8 @@
  *     /never          nothing, until the connection ends
  *     /trickle        an answer without end, a byte at a time
  *     /second         200 to a connection's first request; the connection is closed at its next
+ *     /vanish         200 to a connection's first request; then it takes in nothing any more, and
+ *                     acknowledges nothing, as a machine that is gone
  *     /cut            half of the body that was announced
  *     /open           200, with no length: until the connection closes
  *     /huge           a body of 1 MiB

@@ -238,6 +238,22 @@ static void closed_connections(void **state)
     assert_int_equal(server.requests, 6);
 }
 
+/* A kept connection whose other side is gone without a word: given up after half of the time, and
+ * asked again over another. */
+static void vanished_connections(void **state)
+{
+    struct asked a;
+    KW_UNUSED(state);
+    for (int i = 0; i < 2; i++) {
+        prepare(&a, "POST", "/vanish");
+        a.request.deadline_ms = kw_clock_ms() + 4000;
+        assert_int_equal(send_it(&a), KW_OK);
+        finish(&a);
+        usleep(200000); /* it has gone deaf */
+        assert_int_equal(server.connections, i + 1);
+    }
+}
+
 static void *ask_together(void *arg)
 {
     struct asked *a = arg;
@@ -467,6 +483,7 @@ int main(void)
         TEST(answers_that_are_refused),
         TEST(connections_are_used_again),
         TEST(closed_connections),
+        TEST(vanished_connections),
         TEST(many_at_once),
         TEST(deadlines),
         TEST(nobody_there),
