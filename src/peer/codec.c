@@ -27,7 +27,8 @@ KW_ERR kw_peer_key_parse(struct kw_peer_key *out, const char *name, struct kw_er
 /* Names that need no escaping, each once: the map says as much as the list then. */
 static KW_ERR check_context(const struct kw_provider_call *call, struct kw_error *err)
 {
-    static const char marks[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.";
+    static const char marks[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.:";
     for (size_t i = 0; i < call->context_count; i++) {
         const char *name = call->context[i].name;
         bool fits = name[strspn(name, marks)] == '\0';

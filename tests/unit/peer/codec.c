@@ -8,7 +8,7 @@
 
 static struct kw_error err;
 
-static const struct kw_provider_pair pairs[] = {{"tenant", "acme"}, {"row", "a\"b"}};
+static const struct kw_provider_pair pairs[] = {{"keyward:tenant", "acme"}, {"row", "a\"b"}};
 static const struct kw_provider_call call = {.key = "t/eu", .context = pairs, .context_count = 2};
 static const struct kw_peer_key key = {.tenant = "t", .region = "eu"};
 
@@ -47,15 +47,16 @@ static void requests(void **state)
     KW_UNUSED(state);
     assert_int_equal(kw_secret_copy(&plaintext, "hello", 5, &err), KW_OK);
     assert_int_equal(kw_peer_put_seal(&out, &key, "pii", &call, &plaintext, &err), KW_OK);
-    assert_string_equal(kw_buf_str(&out),
-                        "{\"tenant\":\"t\",\"region\":\"eu\",\"class\":\"pii\",\"context\":{"
-                        "\"tenant\":\"acme\",\"row\":\"a\\\"b\"},\"plaintext\":\"aGVsbG8=\"}");
+    assert_string_equal(
+        kw_buf_str(&out),
+        "{\"tenant\":\"t\",\"region\":\"eu\",\"class\":\"pii\",\"context\":{"
+        "\"keyward:tenant\":\"acme\",\"row\":\"a\\\"b\"},\"plaintext\":\"aGVsbG8=\"}");
     kw_buf_reset(&out);
     assert_int_equal(kw_peer_put_open(&out, &key, "pii", &call, kw_bytes_str("\x02\x01"), &err),
                      KW_OK);
     assert_string_equal(kw_buf_str(&out),
                         "{\"tenant\":\"t\",\"region\":\"eu\",\"class\":\"pii\",\"context\":{"
-                        "\"tenant\":\"acme\",\"row\":\"a\\\"b\"},\"envelope\":\"AgE=\"}");
+                        "\"keyward:tenant\":\"acme\",\"row\":\"a\\\"b\"},\"envelope\":\"AgE=\"}");
 }
 
 /* Names that would need escaping, and names that come twice, of which a map keeps one. */
