@@ -84,6 +84,7 @@ KW_ERR kw_authority_new(const struct kw_authority_options *options, struct kw_au
     KW_TRY(copy_regions(authority, options, err));
     KW_TRY(kw_classes_init(authority, options->classes, options->class_count, err));
     KW_TRY(make_ring(authority, options, err));
+    KW_TRY(kw_cost_start(authority, &options->budget, err));
     if (options->background)
         KW_TRY(kw_scheduler_start(authority, err));
     *out = authority;
@@ -102,6 +103,7 @@ void kw_authority_free(struct kw_authority *authority)
         kw_keyring_free(authority->ring);
         (void)!kw_usage_flush(authority, &lost);
     }
+    kw_cost_stop(authority);
     pthread_cond_destroy(&authority->stop_signal);
     pthread_mutex_destroy(&authority->stop_lock);
     pthread_mutex_destroy(&authority->token_lock);
@@ -185,6 +187,7 @@ struct kw_authority_stats kw_authority_stats(struct kw_authority *authority)
         .rotated_keys = atomic_load(&authority->rotated_keys),
         .repaired_copies = atomic_load(&authority->repaired_copies),
         .lacking_copies = atomic_load(&authority->lacking_copies),
+        .budget_events = atomic_load(&authority->budget_events),
         .tick_failures = atomic_load(&authority->tick_failures),
         .last_tick = (kw_code)atomic_load(&authority->last_tick),
     };

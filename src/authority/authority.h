@@ -47,7 +47,7 @@ struct kw_authority_options {
     struct kw_store *store;     /* borrowed */
     struct kw_ledger *ledger;   /* borrowed */
     struct kw_router *router;   /* borrowed: its regions and their providers. Its used() must be
-                                   kw_authority_provider_used, with the authority's meter */
+                                   kw_meter_used, with the authority's meter */
     struct kw_meter *meter;     /* borrowed; what provider calls cost (authority/cost.h) */
     const char *const *regions; /* copied; each one of the router's */
     size_t region_count;

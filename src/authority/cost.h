@@ -3,8 +3,10 @@
  * A meter counts every call that leaves for a provider, by day (UTC), tenant, region and provider,
  * with its price; it is told by the router's used(). The authority adds the uses of keys, which
  * without a keyring would be calls, too, writes both to the store once a second, and raises an
- * event (the ledger's BudgetThreshold) when a month passes a threshold of its budget. A crash loses
- * the counts of the last second, never more. Thread-safe. */
+ * event (the ledger's BudgetThreshold, by system:scheduler) when a month passes a threshold of its
+ * budget: once a month and threshold, also through restarts; a budget that was changed begins anew.
+ * A crash loses the counts of the last second, never more; while the store fails they stay in
+ * memory. Amounts end at the largest number. Thread-safe. */
 #ifndef KW_AUTHORITY_COST_H
 #define KW_AUTHORITY_COST_H
 
@@ -52,12 +54,13 @@ struct kw_cost_report {
 void kw_cost_report_wipe(struct kw_cost_report *report);
 KW_CLEANUP_WIPE(kw_cost_report)
 
-/* What was counted up to now. Needs KW_RIGHT_READ; a caller of some tenants sees those. */
+/* What was counted up to now. Needs KW_RIGHT_READ; a caller of some tenants sees those. KW_USAGE: a
+ * range that ends before it begins. */
 KW_ERR kw_authority_costs(struct kw_authority *authority, const struct kw_caller *caller,
                           const struct kw_cost_query *query, struct kw_cost_report *out,
                           struct kw_error *err);
 
-/* The sums of this month, without reading the store: for metrics. */
+/* The sums of this month as of the last tick, without reading the store: for metrics. */
 struct kw_cost_sums {
     uint64_t spent_nano, saved_nano, calls, uses;
     uint64_t budget_nano; /* 0: none */

@@ -1,5 +1,6 @@
 /* The providers of root keys, as an operator looks at them. Needs KW_RIGHT_READ; a check, which
- * makes calls, KW_RIGHT_MANAGE_KEYS. */
+ * makes calls, KW_RIGHT_MANAGE_KEYS. A caller of some tenants sees no provider of others' and no
+ * sums, and checks only what serves those tenants alone. */
 #ifndef KW_AUTHORITY_ROOTS_H
 #define KW_AUTHORITY_ROOTS_H
 
@@ -15,7 +16,7 @@ struct kw_root_status {
 struct kw_root_report {
     struct kw_root_status *roots; /* region by region, in the order of the routes, then guests */
     size_t count;
-    uint64_t lacking; /* copies that should be and are not: under-replication */
+    uint64_t lacking; /* copies that should be and are not, by the last search */
 };
 void kw_root_report_wipe(struct kw_root_report *report);
 KW_CLEANUP_WIPE(kw_root_report)
@@ -23,8 +24,9 @@ KW_CLEANUP_WIPE(kw_root_report)
 KW_ERR kw_authority_roots(struct kw_authority *authority, const struct kw_caller *caller,
                           bool with_copies, struct kw_root_report *out, struct kw_error *err);
 
-/* A round trip with a root key of a region's provider (provider/probe.h), recorded in the ledger.
- */
+/* A round trip with a root key of a region's provider (provider/probe.h), recorded in the ledger as
+ * CheckProvider. Its calls are not counted as costs. KW_REGION_WALL: the provider is none of this
+ * region. KW_UNKNOWN_REGION, KW_NOT_FOUND; KW_USAGE where a key must be named. */
 struct kw_root_check {
     const char *region, *provider;
     const char *key;      /* NULL: the route's */

@@ -96,7 +96,8 @@ static KW_ERR own_work(struct kw_authority *authority, struct kw_error *err)
     kw_code code = kw_usage_flush(authority, err);
     code = first_of(code, destroy_due(authority, err));
     code = first_of(code, kw_material_expire_due(authority, err));
-    return first_of(code, purge(authority, err));
+    code = first_of(code, purge(authority, err));
+    return first_of(code, kw_cost_tick(authority, err));
 }
 
 /* What asks providers, and lasts as long as they do. After the counters: rotation looks at what the

@@ -28,6 +28,7 @@ void kw_usage_add(void *arg, const struct kw_keyring_facts *facts, uint64_t wrap
         usage->unwraps = unwraps;
     }
     pthread_mutex_unlock(&authority->usage_lock);
+    kw_cost_use(authority, facts, wraps + unwraps);
 }
 
 uint64_t kw_usage_pending(struct kw_authority *authority, uint64_t reference, uint32_t version)

@@ -162,7 +162,10 @@ static void open_router(struct kw_fixture *f)
     struct kw_router_options options = {.regions = regions,
                                         .region_count = KW_COUNT(regions),
                                         .attempt_ms = f->options.attempt_ms,
-                                        .open_ms = f->options.open_ms};
+                                        .open_ms = f->options.open_ms,
+                                        .used = kw_meter_used};
+    must(kw_meter_new(&f->meter, &err), &err);
+    options.used_arg = f->meter;
     must(kw_router_new(&options, &f->router, &err), &err);
 }
 
@@ -174,6 +177,8 @@ static void open_authority(struct kw_fixture *f)
         .store = f->store,
         .ledger = f->ledger,
         .router = f->router,
+        .meter = f->meter,
+        .budget = f->options.budget,
         .regions = regions,
         .region_count = KW_COUNT(regions),
         .classes = f->options.classes,
@@ -204,6 +209,7 @@ static void close_parts(struct kw_fixture *f)
         must(code, &err);
     kw_store_free(f->store);
     kw_router_free(f->router);
+    kw_meter_free(f->meter);
     for (size_t i = 0; i < f->provider_count; i++)
         kw_provider_free(f->providers[i]);
     f->provider_count = 0;

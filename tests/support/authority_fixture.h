@@ -12,6 +12,7 @@
 #define KW_TESTS_AUTHORITY_FIXTURE_H
 
 #include "authority/authority.h"
+#include "authority/cost.h"
 #include "authority/datakey.h"
 #include "ledger/io.h"
 #include "provider_doubles.h"
@@ -38,6 +39,7 @@ struct kw_fixture_options {
     size_t keyring_bytes;
     struct kw_keyring_age age;
     struct kw_keyring_age attached_age;
+    struct kw_authority_budget budget;
     const struct kw_class_rules *classes;
     size_t class_count;
     const struct kw_fixture_place *places; /* NULL: software-eu in eu, software-us in us */
@@ -67,6 +69,7 @@ struct kw_fixture {
     struct kw_script scripts[KW_FIXTURE_PROVIDERS_MAX]; /* of others: kw_fixture_script */
     struct kw_provider *providers[KW_FIXTURE_PROVIDERS_MAX];
     size_t provider_count;
+    struct kw_meter *meter; /* anew with each start, as in a process */
     struct kw_router *router;
     struct kw_ledger_io io;
     atomic_bool ledger_fails; /* each write and sync of the ledger fails */
