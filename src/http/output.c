@@ -13,9 +13,11 @@ static bool is_final(const struct kw_http_conn *conn, const struct kw_http_excha
     const struct kw_http_worker *worker = conn->worker;
     bool outdated =
         conn->generation != atomic_load_explicit(&worker->server->generation, memory_order_relaxed);
+    /* Also where this worker has yet to look up from its turn: who asks next would be cut off. */
+    bool stopping = atomic_load_explicit(&worker->server->stopping, memory_order_relaxed);
     if (!ex->message.keep_alive)
         return true;
-    return ex->next == NULL && (worker->drain_until_ms != 0 || outdated || conn->peer_closed);
+    return ex->next == NULL && (stopping || outdated || conn->peer_closed);
 }
 
 static void gather_head(struct kw_http_conn *conn, struct kw_http_exchange *ex)
