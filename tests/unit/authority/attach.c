@@ -328,6 +328,60 @@ static void test_each_call_fails(void **state)
     seal("acme");
 }
 
+static kw_code hold(void)
+{
+    return kw_custody_hold(f, "acme", "acme-two", "k");
+}
+
+/* The store's calls one after the other, the commit among them. */
+static void try_each_store_failure(kw_code (*move)(void), const char *custody)
+{
+    struct kw_key_row before = key_row();
+    size_t ours = kw_custody_copies(f, "acme", "software-eu", NULL);
+    size_t theirs = kw_custody_copies(f, "acme", "acme-kms", NULL);
+    for (unsigned n = 1;; n++) {
+        kw_faulty_fail(&f->faulty, n, KW_STORE_UNAVAILABLE, false);
+        kw_code code = move();
+        kw_faulty_fail(&f->faulty, 0, KW_OK, false);
+        if (code == KW_OK)
+            break;
+        assert_int_equal(code, KW_STORE_UNAVAILABLE);
+        struct kw_key_row after = key_row();
+        assert_memory_equal(&before, &after, sizeof before);
+        assert_int_equal(kw_custody_copies(f, "acme", "software-eu", NULL), ours);
+        assert_int_equal(kw_custody_copies(f, "acme", "acme-kms", NULL), theirs);
+    }
+    assert_string_equal(key_row().custody, custody);
+}
+
+static void test_each_store_call_fails(void **state)
+{
+    const struct kw_fixture_options faulty = {.faulty_store = true};
+    KW_UNUSED(state);
+    kw_fixture_close(f);
+    f = kw_custody_open(&faulty);
+    struct kw_fixture_key key = seal("acme");
+    rotate("acme");
+    try_each_store_failure(move_there, "attached");
+    try_each_store_failure(move_back, "managed");
+    try_each_store_failure(hold, "held");
+    flush();
+    assert_int_equal(open_key(&key), KW_OK);
+}
+
+/* The ledger first: what it cannot write does not happen. */
+static void test_without_a_ledger(void **state)
+{
+    KW_UNUSED(state);
+    struct kw_key_row before = key_row();
+    atomic_store(&f->ledger_fails, true);
+    assert_int_not_equal(move_there(), KW_OK);
+    struct kw_key_row after = key_row();
+    assert_memory_equal(&before, &after, sizeof before);
+    assert_int_equal(kw_custody_copies(f, "acme", "software-eu", NULL), 1);
+    assert_int_equal(kw_custody_copies(f, "acme", "acme-kms", NULL), 0);
+}
+
 static void test_sides_are_named(void **state)
 {
     struct kw_attachment to = {
@@ -527,6 +581,8 @@ int main(void)
         TEST(test_rights),
         TEST(test_names_and_states),
         TEST(test_each_call_fails),
+        TEST(test_each_store_call_fails),
+        TEST(test_without_a_ledger),
         TEST(test_sides_are_named),
         TEST(test_no_is_obeyed_in_use),
         TEST(test_silence_ends_later),
