@@ -140,17 +140,32 @@ static void altered_files_are_refused(void **state)
     assert_null(got.data);
 }
 
+struct text {
+    const char *head;
+    const char *body;
+    kw_code want;
+};
+
+static void parse_all(const struct text *texts, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        KW_AUTO(kw_buf) text = KW_BUF_INIT;
+        KW_AUTO(kw_root_text) parsed = {0};
+        kw_buf_append_str(&text, texts[i].head);
+        kw_buf_append_str(&text, texts[i].body);
+        if (kw_root_text_parse(kw_buf_bytes(&text), &parsed, &err) != texts[i].want)
+            fail_msg("text %zu: %s", i, err.text);
+        assert_true((parsed.body.data != NULL) == (texts[i].want == KW_OK));
+    }
+}
+
 static void malformed_texts_are_refused(void **state)
 {
     KW_UNUSED(state);
     static const char key[] = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n";
     static const char sealed[] =
         "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8gISIjJCUmJygpKissLS4vMDEyMzQ1Njc4OTo7\n";
-    static const struct {
-        const char *head;
-        const char *body;
-        kw_code want;
-    } texts[] = {
+    static const struct text texts[] = {
         {"keyward root key v1: plain\n", key, KW_OK},
         {"keyward root key v1: scrypt N=16384 r=8 p=1 salt=AAECAwQFBgcICQoLDA0ODw==\n", sealed,
          KW_OK},
@@ -174,6 +189,21 @@ static void malformed_texts_are_refused(void **state)
         {"keyward root key v1: plain\r\n", key, KW_BAD_FORMAT},
         {"keyward root key v2: plain\n", key, KW_BAD_FORMAT},
         {"keyward root key v1: tpm\n", key, KW_BAD_FORMAT},
+        {"keyward root key v1: plain\n", "", KW_BAD_FORMAT},
+        {"keyward root key v1: plain", "", KW_BAD_FORMAT},
+        {"", "\n\n", KW_BAD_FORMAT},
+        {"keyward root key v1: plain\n",
+         "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=", KW_BAD_FORMAT},
+        {"keyward root key v1: plain\n", "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n\n",
+         KW_BAD_FORMAT},
+    };
+    parse_all(texts, KW_COUNT(texts));
+}
+
+static void malformed_holders_are_refused(void **state)
+{
+    KW_UNUSED(state);
+    static const struct text texts[] = {
         {"keyward root key v1: provider aws-eu alias/a b\n", "AA==\n", KW_OK},
         {"keyward root key v1: provider aws-eu  k\n", "AA==\n", KW_OK}, /* the key is " k" */
         {"keyward root key v1: provider aws-eu\n", "AA==\n", KW_BAD_FORMAT},
@@ -186,23 +216,8 @@ static void malformed_texts_are_refused(void **state)
         {"keyward root key v1: provider a k\n", "\n", KW_BAD_FORMAT},
         {"keyward root key v1: provider a k\n", "AA=\n", KW_BAD_FORMAT},
         {"keyward root key v1: provider a k\n", "AB==\n", KW_BAD_FORMAT}, /* not canonical */
-        {"keyward root key v1: plain\n", "", KW_BAD_FORMAT},
-        {"keyward root key v1: plain", "", KW_BAD_FORMAT},
-        {"", "\n\n", KW_BAD_FORMAT},
-        {"keyward root key v1: plain\n",
-         "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=", KW_BAD_FORMAT},
-        {"keyward root key v1: plain\n", "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n\n",
-         KW_BAD_FORMAT},
     };
-    for (size_t i = 0; i < KW_COUNT(texts); i++) {
-        KW_AUTO(kw_buf) text = KW_BUF_INIT;
-        KW_AUTO(kw_root_text) parsed = {0};
-        kw_buf_append_str(&text, texts[i].head);
-        kw_buf_append_str(&text, texts[i].body);
-        if (kw_root_text_parse(kw_buf_bytes(&text), &parsed, &err) != texts[i].want)
-            fail_msg("text %zu: %s", i, err.text);
-        assert_true((parsed.body.data != NULL) == (texts[i].want == KW_OK));
-    }
+    parse_all(texts, KW_COUNT(texts));
 }
 
 /* What a provider holds is opened by that provider, not here. */
