@@ -14,7 +14,7 @@
 
 #include <cmocka.h>
 
-enum { ROUNDS = 12, STEPS = 60, PROVIDERS = 6, TENANTS = 4, KEYS = 16 };
+enum { ROUNDS = 10, STEPS = 60, PROVIDERS = 6, TENANTS = 4, KEYS = 16 };
 
 static const char *const provider_names[PROVIDERS] = {"p0", "p1", "p2", "p3", "p4", "p5"};
 static const char *const tenant_names[TENANTS] = {"acme", "globex", "initech", "umbrella"};
@@ -143,12 +143,13 @@ static void claim(const char *tenant, const char *region)
     assert_int_equal(kw_store_begin(f->store, NULL), KW_OK);
     assert_int_equal(kw_store_key_set(f->store, &key, NULL), KW_OK);
     assert_int_equal(kw_store_commit(f->store, NULL), KW_OK);
+    worked += kw_authority_key_rotate(f->authority, root, tenant, region, NULL, NULL) == KW_OK;
 }
 
 static void disturb(void)
 {
-    static const kw_code ways[] = {KW_OK, KW_OK, KW_FORBIDDEN, KW_PROVIDER_UNAVAILABLE,
-                                   KW_SEAL_BROKEN};
+    static const kw_code ways[] = {
+        KW_OK, KW_OK, KW_OK, KW_OK, KW_FORBIDDEN, KW_PROVIDER_UNAVAILABLE, KW_SEAL_BROKEN};
     const struct kw_fixture_place *place = &places[draw((uint32_t)place_count)];
     atomic_store(&kw_fixture_script(f, place->provider)->fail_with,
                  (int)ways[draw(KW_COUNT(ways))]);
@@ -203,6 +204,8 @@ static void test_wall(void **state)
                                                    .preference = (enum kw_preference)draw(3),
                                                    .seen = judge};
         f = kw_fixture_open(&options);
+        for (size_t i = 0; i < TENANTS; i++)
+            create(tenant_names[i], region_names[draw(2)]);
         for (int i = 0; i < STEPS; i++)
             step();
         kw_clock_test_offset(0);
