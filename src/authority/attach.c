@@ -177,6 +177,7 @@ static KW_ERR relocate(struct kw_change *change, const struct kw_attachment *to,
         code = kw_change_run(change, err);
     uint32_t now = relocation.target.current_version;
     relocation_wipe(&relocation);
+    change->arg = NULL;
     KW_TRY(code);
     atomic_store(&change->authority->purge_wanted, true);
     if (version != NULL)
