@@ -343,10 +343,15 @@ static void passphrases_are_first_lines(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(a_plain_key_comes_back),      TEST(a_sealed_key_needs_its_passphrase),
-        TEST(altered_files_are_refused),   TEST(malformed_texts_are_refused),
-        TEST(a_held_key_names_its_holder), TEST(readable_files_are_refused),
-        TEST(rubbish_files_are_refused),   TEST(one_maker_wins),
+        TEST(a_plain_key_comes_back),
+        TEST(a_sealed_key_needs_its_passphrase),
+        TEST(altered_files_are_refused),
+        TEST(malformed_texts_are_refused),
+        TEST(malformed_holders_are_refused),
+        TEST(a_held_key_names_its_holder),
+        TEST(readable_files_are_refused),
+        TEST(rubbish_files_are_refused),
+        TEST(one_maker_wins),
         TEST(passphrases_are_first_lines),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
