@@ -1,4 +1,4 @@
-#include "authority/internal.h"
+#include "authority/pace.h"
 
 #include "base/clock.h"
 
@@ -28,6 +28,10 @@ static KW_ERR copy_regions(struct kw_authority *authority,
 static void take_ages(struct kw_authority *authority, const struct kw_authority_options *options)
 {
     authority->age = options->age;
+    if (authority->age.ttl_ms == 0)
+        authority->age.ttl_ms = KW_KEYRING_TTL_MS;
+    if (authority->age.hard_ttl_ms < authority->age.ttl_ms)
+        authority->age.hard_ttl_ms = authority->age.ttl_ms;
     authority->attached_age = options->attached_age;
     if (authority->attached_age.ttl_ms == 0)
         authority->attached_age.ttl_ms = ATTACHED_TTL_MS;
@@ -39,9 +43,11 @@ static KW_ERR make_ring(struct kw_authority *authority, const struct kw_authorit
                         struct kw_error *err)
 {
     struct kw_keyring_options ring = {.bytes_max = options->keyring_bytes,
-                                      .age = options->age,
+                                      .age = authority->age,
                                       .load = kw_version_load,
                                       .used = kw_usage_add,
+                                      .stale =
+                                          options->refresh_threads != 0 ? kw_refresh_wanted : NULL,
                                       .arg = authority};
     return kw_keyring_new(&ring, &authority->ring, err);
 }
@@ -99,6 +105,7 @@ void kw_authority_free(struct kw_authority *authority)
         return;
     struct kw_error lost; /* counters of the last second: they may lag, see store.h */
     kw_scheduler_stop(authority);
+    kw_pace_free(authority);
     if (authority->ring != NULL) {
         kw_keyring_free(authority->ring);
         (void)!kw_usage_flush(authority, &lost);

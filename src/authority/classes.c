@@ -67,6 +67,18 @@ static KW_ERR add(struct kw_authority *authority, const char *name, struct kw_da
     return KW_OK;
 }
 
+/* A hard maximum of the authority's own that a class's ttl goes beyond goes along with it. */
+static void fill_in(const struct kw_authority *authority, struct kw_data_class *cls)
+{
+    if (cls->age.ttl_ms == 0)
+        cls->age.ttl_ms = authority->age.ttl_ms;
+    if (cls->age.hard_ttl_ms == 0)
+        cls->age.hard_ttl_ms = authority->age.hard_ttl_ms;
+    if (cls->age.hard_ttl_ms < cls->age.ttl_ms)
+        cls->age.hard_ttl_ms = cls->age.ttl_ms;
+    cls->age.held_ms = cls->held_keep_ms;
+}
+
 KW_ERR kw_classes_init(struct kw_authority *authority, const struct kw_class_rules *rules,
                        size_t count, struct kw_error *err)
 {
@@ -77,8 +89,11 @@ KW_ERR kw_classes_init(struct kw_authority *authority, const struct kw_class_rul
         KW_TRY(add(authority, rules[i].name, &cls, err));
         cls->age = rules[i].age;
         cls->hsm = rules[i].hsm;
+        authority->hsm_classes |= cls->hsm;
         cls->held_batch = rules[i].held_batch;
         cls->held_keep_ms = rules[i].held_keep_ms;
     }
+    for (size_t i = 0; i < authority->class_count; i++)
+        fill_in(authority, &authority->classes[i]);
     return KW_OK;
 }

@@ -98,15 +98,33 @@ static void on_durable(struct kw_ledger_batch *entries, kw_code code)
     batch->done(batch);
 }
 
+/* Counted by key: too many in a short time are an anomaly. */
+static void note_broken(struct kw_dk_batch *batch, const struct kw_dk_item *item)
+{
+    struct kw_dk_version version;
+    if ((item->code == KW_SEAL_BROKEN || item->code == KW_COMMITMENT) &&
+        batch->op != KW_DK_GENERATE && kw_dk_version_of(batch, item, &version) == KW_OK)
+        kw_anomaly_broken(batch->authority, version.reference);
+}
+
+static void compute(struct kw_dk_batch *batch)
+{
+    for (size_t i = 0; i < batch->count; i++) {
+        struct kw_dk_item *item = &batch->items[i];
+        if (item->code == KW_OK)
+            item->code = kw_dk_crypt(batch, i);
+        if (item->code != KW_OK)
+            note_broken(batch, item);
+    }
+    kw_cleanse(batch->keys.data + batch->count * KW_DK_SIZE, KW_DK_SIZE);
+}
+
 KW_ERR kw_dk_submit(struct kw_authority *authority, struct kw_dk_batch *batch, bool may_block,
                     struct kw_error *err)
 {
     batch->authority = authority;
     KW_TRY(kw_dk_resolve(batch, may_block, err));
-    for (size_t i = 0; i < batch->count; i++)
-        if (batch->items[i].code == KW_OK)
-            batch->items[i].code = kw_dk_crypt(batch, i);
-    kw_cleanse(batch->keys.data + batch->count * KW_DK_SIZE, KW_DK_SIZE);
+    compute(batch);
     KW_TRY(record(batch, err));
     count(batch);
     batch->entries.more = batch->more;

@@ -48,6 +48,10 @@ struct kw_dk_batch {
     struct kw_ledger_batch entries;
     struct kw_keyring_entry **held;
     size_t held_count;
+    struct kw_dk_known *known; /* what became of versions, and where in it: datakey_hold.c */
+    size_t known_count;
+    uint16_t *slots;
+    size_t slot_count;
     struct kw_authority *authority;
     bool released;
 };

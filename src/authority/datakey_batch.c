@@ -9,20 +9,13 @@ KW_ERR kw_dk_batch_init(struct kw_dk_batch *batch, enum kw_dk_op op, size_t coun
                        count);
     KW_AUTO(kw_dk_batch) fresh = {.op = op, .count = count};
     fresh.items = calloc(count, sizeof *fresh.items);
-    fresh.held = calloc(2 * count, sizeof(struct kw_keyring_entry *));
-    if (fresh.items == NULL || fresh.held == NULL)
+    if (fresh.items == NULL)
         return kw_fail_code(err, KW_NO_MEMORY);
+    KW_TRY(kw_dk_holds_init(&fresh, err));
     KW_TRY(kw_secret_alloc(&fresh.keys, (count + 1) * KW_DK_SIZE, err));
     *batch = fresh;
     fresh = (struct kw_dk_batch){.op = op};
     return KW_OK;
-}
-
-void kw_dk_let_go(struct kw_dk_batch *batch)
-{
-    for (size_t i = 0; i < batch->held_count; i++)
-        kw_keyring_release(batch->authority->ring, batch->held[i]);
-    batch->held_count = 0;
 }
 
 void kw_dk_batch_wipe(struct kw_dk_batch *batch)
@@ -34,6 +27,7 @@ void kw_dk_batch_wipe(struct kw_dk_batch *batch)
     free(batch->held);
     batch->items = NULL;
     batch->held = NULL;
+    batch->slots = NULL;
     batch->count = 0;
 }
 

@@ -4,54 +4,16 @@
 
 enum { LOOKS = 8 };
 
-/* Holds reference/version for the batch and says where. Consecutive items mostly share a version,
- * so the last one is looked at first. A load's failure is the item's, not the batch's. */
-static kw_code hold(struct kw_dk_batch *batch, uint64_t reference, uint32_t version, bool may_block,
-                    uint16_t *at)
+/* As kw_dk_hold, for a caller who may act for some tenants only: a key that is another's is not
+ * loaded for the asking. */
+static kw_code hold_own(struct kw_dk_batch *batch, const struct kw_dk_version *what, bool may_block,
+                        uint16_t *at)
 {
-    struct kw_keyring *ring = batch->authority->ring;
-    if (batch->held_count > 0) {
-        const struct kw_keyring_facts *last = kw_keyring_facts(batch->held[batch->held_count - 1]);
-        if (last->reference == reference && last->version == version) {
-            *at = (uint16_t)(batch->held_count - 1);
-            return KW_OK;
-        }
-    }
-    struct kw_keyring_entry *entry = kw_keyring_find(ring, reference, version, NULL);
-    if (entry == NULL) {
-        if (!may_block)
-            return KW_AGAIN;
-        struct kw_error ignored;
-        kw_code code = kw_keyring_get(ring, reference, version, NULL, &entry, &ignored);
-        if (code != KW_OK)
-            return code == KW_AGAIN ? KW_UNAVAILABLE : code;
-    }
-    *at = (uint16_t)batch->held_count;
-    batch->held[batch->held_count++] = entry;
-    return KW_OK;
-}
-
-/* A key that is another's is not loaded for the asking, and whatever has become of it, or whether
- * it is there at all, is not said. */
-static kw_code check_owner(const struct kw_dk_batch *batch, uint64_t reference)
-{
-    struct kw_key_row key;
-    struct kw_error ignored;
-    kw_code code = kw_store_key_by_reference(batch->authority->store, reference, &key, &ignored);
-    if (code != KW_OK)
-        return code == KW_KEY_NOT_FOUND ? KW_FORBIDDEN : code;
-    return kw_caller_may_touch(&batch->caller, key.tenant) ? KW_OK : KW_FORBIDDEN;
-}
-
-/* As hold, for a caller who may act for some tenants only. */
-static kw_code hold_own(struct kw_dk_batch *batch, uint64_t reference, uint32_t version,
-                        bool may_block, uint16_t *at)
-{
-    kw_code code = hold(batch, reference, version, false, at);
+    kw_code code = kw_dk_hold(batch, what, false, at);
     if (code != KW_AGAIN || !may_block)
         return code;
-    code = check_owner(batch, reference);
-    return code == KW_OK ? hold(batch, reference, version, true, at) : code;
+    code = kw_dk_check_owner(batch, what->reference);
+    return code == KW_OK ? kw_dk_hold(batch, what, true, at) : code;
 }
 
 static const struct kw_keyring_facts *facts_at(const struct kw_dk_batch *batch, uint16_t at)
@@ -62,27 +24,6 @@ static const struct kw_keyring_facts *facts_at(const struct kw_dk_batch *batch, 
 static bool within_rate(const struct kw_dk_batch *batch, uint16_t at)
 {
     return kw_rate_take(batch->authority->rate, facts_at(batch, at)->reference, 1);
-}
-
-/* The current version of tenant and region by the hint; the hint is only as good as what it leads
- * to. */
-static kw_code hold_hinted(struct kw_dk_batch *batch, const struct kw_dk_item *item, uint16_t *at)
-{
-    uint64_t reference = 0;
-    uint32_t version = 0;
-    size_t before = batch->held_count;
-    if (!kw_keyring_hint_get(batch->authority->ring, item->tenant, item->region, &reference,
-                             &version))
-        return KW_AGAIN;
-    if (hold(batch, reference, version, false, at) != KW_OK)
-        return KW_AGAIN;
-    const struct kw_keyring_facts *facts = facts_at(batch, *at);
-    if (facts->current_version == version && strcmp(facts->tenant, item->tenant) == 0 &&
-        strcmp(facts->region, item->region) == 0)
-        return KW_OK;
-    if (batch->held_count > before)
-        kw_keyring_release(batch->authority->ring, batch->held[--batch->held_count]);
-    return KW_AGAIN;
 }
 
 /* Where the tenant is known and the region is not, or not even the tenant. */
@@ -110,8 +51,8 @@ static kw_code wait_for_held(struct kw_dk_batch *batch, const struct kw_key_row 
 }
 
 /* The current version as the store has it. *stale: a rotation came between the two looks at it. */
-static kw_code hold_stored(struct kw_dk_batch *batch, const struct kw_dk_item *item, uint16_t *at,
-                           bool *stale)
+static kw_code hold_stored(struct kw_dk_batch *batch, const struct kw_dk_item *item,
+                           const struct kw_keyring_age *age, uint16_t *at, bool *stale)
 {
     struct kw_error ignored;
     struct kw_key_row key;
@@ -125,25 +66,28 @@ static kw_code hold_stored(struct kw_dk_batch *batch, const struct kw_dk_item *i
         return wait_for_held(batch, &key, at);
     kw_keyring_hint_put(batch->authority->ring, item->tenant, item->region, key.reference,
                         key.current_version);
-    code = hold(batch, key.reference, key.current_version, true, at);
+    struct kw_dk_version version = {key.reference, key.current_version, age};
+    code = kw_dk_hold(batch, &version, true, at);
     if (code != KW_OK)
         return code;
     *stale = facts_at(batch, *at)->current_version != key.current_version;
     if (*stale && batch->held_count > before)
-        kw_keyring_release(batch->authority->ring, batch->held[--batch->held_count]);
+        kw_dk_forget_last(batch);
     return KW_OK;
 }
 
 static kw_code hold_current(struct kw_dk_batch *batch, const struct kw_dk_item *item,
-                            bool may_block, uint16_t *at)
+                            const struct kw_data_class *cls, bool may_block, uint16_t *at)
 {
     bool stale = true;
-    if (hold_hinted(batch, item, at) == KW_OK)
+    struct kw_dk_current current = {item->tenant, item->region,
+                                    kw_class_age(batch->authority, cls)};
+    if (kw_dk_hold_hinted(batch, &current, at) == KW_OK)
         return KW_OK;
     if (!may_block)
         return KW_AGAIN;
     for (int i = 0; i < LOOKS && stale; i++) {
-        kw_code code = hold_stored(batch, item, at, &stale);
+        kw_code code = hold_stored(batch, item, current.age, at, &stale);
         if (code != KW_OK)
             return code;
     }
@@ -191,9 +135,10 @@ static kw_code resolve_generate(struct kw_dk_batch *batch, struct kw_dk_item *it
 {
     if (!kw_caller_may_touch(&batch->caller, item->tenant))
         return KW_FORBIDDEN;
-    if (kw_class_by_name(batch->authority, item->data_class) == NULL)
+    const struct kw_data_class *cls = kw_class_by_name(batch->authority, item->data_class);
+    if (cls == NULL)
         return KW_UNKNOWN_CLASS;
-    kw_code code = hold_current(batch, item, may_block, &item->entry);
+    kw_code code = hold_current(batch, item, cls, may_block, &item->entry);
     if (code != KW_OK)
         return code;
     item->current = item->entry;
@@ -206,7 +151,7 @@ static kw_code resolve_generate(struct kw_dk_batch *batch, struct kw_dk_item *it
 
 static kw_code resolve_target(struct kw_dk_batch *batch, struct kw_dk_item *item, bool may_block)
 {
-    kw_code code = hold_current(batch, item, may_block, &item->current);
+    kw_code code = hold_current(batch, item, kw_dk_class(batch, item), may_block, &item->current);
     if (code != KW_OK || item->current == KW_DK_WAITS)
         return code;
     return kw_gate_version(facts_at(batch, item->current)->version_state, true);
@@ -226,9 +171,8 @@ static void name_refused(const struct kw_dk_batch *batch, struct kw_dk_item *ite
     memcpy(item->region, key.region, sizeof item->region);
 }
 
-/* Names are taken from the key only after the caller's scope has let it through: a stranger's entry
- * in the ledger says which key was tried, its answer does not say whose it is. */
-static kw_code resolve_wrapped(struct kw_dk_batch *batch, struct kw_dk_item *item, bool may_block)
+kw_code kw_dk_version_of(const struct kw_dk_batch *batch, const struct kw_dk_item *item,
+                         struct kw_dk_version *out)
 {
     struct kw_wrapped_key head;
     struct kw_error ignored;
@@ -236,18 +180,31 @@ static kw_code resolve_wrapped(struct kw_dk_batch *batch, struct kw_dk_item *ite
         kw_wrapped_key_parse(&head, kw_bytes(item->wrapped, sizeof item->wrapped), &ignored);
     if (code != KW_OK)
         return code;
+    const struct kw_data_class *cls = kw_class_by_tag(batch->authority, head.class_tag);
+    *out = (struct kw_dk_version){kw_get_u64(head.key_ref), head.version,
+                                  kw_class_age(batch->authority, cls)};
+    return KW_OK;
+}
+
+/* Names are taken from the key only after the caller's scope has let it through: a stranger's entry
+ * in the ledger says which key was tried, its answer does not say whose it is. */
+static kw_code resolve_wrapped(struct kw_dk_batch *batch, struct kw_dk_item *item, bool may_block)
+{
+    struct kw_dk_version version;
+    kw_code code = kw_dk_version_of(batch, item, &version);
+    if (code != KW_OK)
+        return code;
     bool wide = kw_caller_may_touch(&batch->caller, "*");
-    code = (wide ? hold : hold_own)(batch, kw_get_u64(head.key_ref), head.version, may_block,
-                                    &item->entry);
+    code = (wide ? kw_dk_hold : hold_own)(batch, &version, may_block, &item->entry);
     if (code != KW_OK && may_block)
-        name_refused(batch, item, kw_get_u64(head.key_ref));
+        name_refused(batch, item, version.reference);
     if (code != KW_OK)
         return code;
     item->current = item->entry;
     const struct kw_keyring_facts *facts = facts_at(batch, item->entry);
     if (!kw_caller_may_touch(&batch->caller, facts->tenant))
         return KW_FORBIDDEN;
-    const struct kw_data_class *cls = kw_class_by_tag(batch->authority, head.class_tag);
+    const struct kw_data_class *cls = kw_dk_class(batch, item);
     code = check_expected(item, facts, cls);
     if (code != KW_OK)
         return code;
@@ -278,19 +235,36 @@ static void resolve_held(struct kw_dk_batch *batch)
     }
 }
 
+/* What is protected under a key, or comes out from under it, may need a key that is in hardware; a
+ * re-wrap may lead there. */
+static void require_hardware(struct kw_dk_batch *batch)
+{
+    for (size_t i = 0; i < batch->count; i++) {
+        struct kw_dk_item *item = &batch->items[i];
+        if (item->code != KW_OK)
+            continue;
+        const struct kw_data_class *cls = kw_dk_class(batch, item);
+        if (cls != NULL && cls->hsm && !facts_at(batch, item->current)->hardware)
+            item->code = KW_HSM_REQUIRED;
+    }
+}
+
+static kw_code resolve(struct kw_dk_batch *batch, struct kw_dk_item *item, bool may_block)
+{
+    return batch->op == KW_DK_GENERATE ? resolve_generate(batch, item, may_block)
+                                       : resolve_wrapped(batch, item, may_block);
+}
+
 KW_ERR kw_dk_resolve(struct kw_dk_batch *batch, bool may_block, struct kw_error *err)
 {
     bool allowed = (batch->caller.rights & KW_RIGHT_USE_KEYS) != 0;
+    if (allowed && may_block)
+        kw_dk_load_ahead(batch);
     for (size_t i = 0; i < batch->count; i++) {
         struct kw_dk_item *item = &batch->items[i];
         if (item->code != KW_OK)
             continue; /* refused by whoever filled it in */
-        if (!allowed)
-            item->code = KW_FORBIDDEN;
-        else if (batch->op == KW_DK_GENERATE)
-            item->code = resolve_generate(batch, item, may_block);
-        else
-            item->code = resolve_wrapped(batch, item, may_block);
+        item->code = allowed ? resolve(batch, item, may_block) : KW_FORBIDDEN;
         if (item->code == KW_AGAIN && !may_block) {
             kw_dk_let_go(batch);
             item->code = KW_OK; /* those refused before it stay refused */
@@ -298,5 +272,7 @@ KW_ERR kw_dk_resolve(struct kw_dk_batch *batch, bool may_block, struct kw_error 
         }
     }
     resolve_held(batch);
+    if (batch->authority->hsm_classes)
+        require_hardware(batch);
     return KW_OK;
 }

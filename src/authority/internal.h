@@ -16,7 +16,7 @@ enum { KW_TOKEN_CACHE = 256 };
 struct kw_data_class {
     char name[KW_CLASS_MAX + 1];
     uint8_t tag[KW_CLASS_TAG_SIZE];
-    struct kw_keyring_age age;
+    struct kw_keyring_age age; /* filled in: what its uses give the keyring */
     bool hsm;
     uint32_t held_batch;
     int64_t held_keep_ms;
@@ -65,7 +65,8 @@ struct kw_authority {
     size_t region_count;
     struct kw_data_class classes[KW_CLASSES_MAX];
     size_t class_count;
-    struct kw_keyring_age age;          /* of classes that set none */
+    bool hsm_classes; /* one of them wants keys in hardware */
+    struct kw_keyring_age age;          /* of classes that set none; filled in */
     struct kw_keyring_age attached_age; /* filled in: never 0 */
     uint32_t window_days;
     uint64_t wraps_limit;
@@ -101,6 +102,7 @@ struct kw_authority {
     atomic_bool repair_wanted; /* a version was made with fewer copies than there are routes */
     struct kw_repair repair;
     struct kw_spare_numbers spare_numbers;
+    struct kw_pace *pace; /* pace.h */
 };
 
 /* gate.c: may a key in these states be used? KW_OK, or the refusal that names the state. */
@@ -119,6 +121,18 @@ const struct kw_data_class *kw_class_by_name(const struct kw_authority *authorit
                                              const char *name);
 KW_ERR kw_classes_init(struct kw_authority *authority, const struct kw_class_rules *rules,
                        size_t count, struct kw_error *err);
+
+/* pace.c: how long an unwrapped key may serve this class (NULL: one that is not configured). */
+const struct kw_keyring_age *kw_class_age(const struct kw_authority *authority,
+                                          const struct kw_data_class *cls);
+/* pace.c: after the ring was made, and before it is freed. */
+KW_ERR kw_pace_new(struct kw_authority *authority, const struct kw_authority_options *options,
+                   struct kw_error *err);
+void kw_pace_free(struct kw_authority *authority);
+/* pace.c: sets the keyring's pressures and records anomalies; the scheduler's, once a second. */
+KW_ERR kw_pace_tick(struct kw_authority *authority, struct kw_error *err);
+/* anomaly.c: something sealed under this key did not open. */
+void kw_anomaly_broken(struct kw_authority *authority, uint64_t reference);
 
 /* version.c: a version that is not in the store yet: its row and its wrapped copies. */
 struct kw_fresh_version {

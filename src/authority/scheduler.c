@@ -93,7 +93,8 @@ static kw_code first_of(kw_code a, kw_code b)
 static KW_ERR own_work(struct kw_authority *authority, struct kw_error *err)
 {
     kw_keyring_collect(authority->ring);
-    kw_code code = kw_usage_flush(authority, err);
+    kw_code code = kw_pace_tick(authority, err);
+    code = first_of(code, kw_usage_flush(authority, err));
     code = first_of(code, destroy_due(authority, err));
     code = first_of(code, kw_material_expire_due(authority, err));
     code = first_of(code, purge(authority, err));

@@ -81,10 +81,12 @@ static KW_ERR decide(struct signing *s, struct kw_error *err)
     KW_TRY(check_statement(s, &key, err));
     if (!kw_rate_take(s->authority->rate, key.reference, 1))
         return kw_fail_code(err, KW_RATE_LIMITED);
-    kw_code code =
-        kw_keyring_get(s->authority->ring, key.reference, request->version, NULL, &s->entry, err);
+    kw_code code = kw_keyring_get(s->authority->ring, key.reference, request->version,
+                                  kw_class_age(s->authority, s->cls), &s->entry, err);
     if (code != KW_OK)
         return code == KW_AGAIN ? kw_fail_code(err, KW_UNAVAILABLE) : code;
+    if (s->cls->hsm && !kw_keyring_facts(s->entry)->hardware)
+        return kw_fail_code(err, KW_HSM_REQUIRED);
     code = kw_gate_version(kw_keyring_facts(s->entry)->version_state, true);
     return code == KW_OK ? KW_OK : kw_fail_code(err, code);
 }

@@ -186,6 +186,8 @@ static void open_authority(struct kw_fixture *f)
         .keyring_bytes = f->options.keyring_bytes,
         .age = f->options.age,
         .attached_age = f->options.attached_age,
+        .calls_target = f->options.calls_target,
+        .refresh_threads = f->options.refresh_threads,
         .wraps_limit = f->options.wraps_limit,
         .background = f->options.background,
     };

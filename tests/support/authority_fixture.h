@@ -39,6 +39,8 @@ struct kw_fixture_options {
     size_t keyring_bytes;
     struct kw_keyring_age age;
     struct kw_keyring_age attached_age;
+    unsigned calls_target;
+    unsigned refresh_threads;
     struct kw_authority_budget budget;
     const struct kw_class_rules *classes;
     size_t class_count;
