@@ -49,8 +49,9 @@ static const struct kw_probe_step *step_of(const struct kw_probe_report *report,
     for (size_t i = 0; i < report->count; i++)
         if (strcmp(report->steps[i].name, name) == 0)
             return &report->steps[i];
+    static const struct kw_probe_step none;
     fail_msg("there is no step %s", name);
-    return NULL;
+    return &none;
 }
 
 /* Failed is this step alone, with this in its line. */
