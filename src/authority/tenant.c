@@ -63,7 +63,7 @@ static KW_ERR plan_keys(struct creation *creation, struct kw_error *err)
     size_t count = 0;
     for (size_t i = 0; i < creation->count; i++)
         count += creation->specs[i].region_count;
-    creation->keys = calloc(count, sizeof *creation->keys);
+    creation->keys = count > 0 ? calloc(count, sizeof *creation->keys) : NULL;
     if (creation->keys == NULL)
         return kw_fail_code(err, KW_NO_MEMORY);
     for (size_t i = 0; i < creation->count; i++) {

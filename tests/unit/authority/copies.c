@@ -236,6 +236,31 @@ static void test_repair_meets_suspension(void **state)
     assert_int_equal(kw_authority_stats(f->authority).repaired_copies, 0);
 }
 
+/* A provider that hangs holds up the repair, and no destruction that is due. */
+static void test_hanging_repair_holds_up_nothing(void **state)
+{
+    static const int64_t days_ms = 8LL * 24 * 3600 * 1000;
+    KW_UNUSED(state);
+    kw_fixture_tenant(f, "globex", "us");
+    assert_int_equal(
+        kw_authority_key_schedule_destroy(f->authority, root, "globex", "us", 7, NULL, &err),
+        KW_OK);
+    beta->fail_with = KW_FORBIDDEN;
+    assert_int_equal(rotate(), KW_OK);
+    beta->fail_with = KW_OK;
+    f->options.background = true;
+    atomic_store(&alpha->hold, true);
+    kw_fixture_restart(f);
+    while (atomic_load(&alpha->inside) == 0)
+        usleep(1000);
+    kw_clock_test_offset(days_ms);
+    while (kw_authority_stats(f->authority).destroyed_keys == 0)
+        usleep(1000);
+    assert_int_equal(alpha->inside, 1);
+    atomic_store(&alpha->hold, false);
+    assert_int_equal(kw_fixture_key_row(f, "globex", "us").state, KW_KEY_IS_DESTROYED);
+}
+
 /* Any of the copies opens; one that opens to another key is as bad as none. */
 static void test_any_copy_opens(void **state)
 {
@@ -286,6 +311,7 @@ int main(void)
         T(test_suspended_is_not_repaired),
         T(test_others_are_repaired),
         T(test_repair_meets_suspension),
+        T(test_hanging_repair_holds_up_nothing),
         T(test_any_copy_opens),
         T(test_hardware),
     };
