@@ -90,6 +90,7 @@ KW_ERR kw_authority_new(const struct kw_authority_options *options, struct kw_au
     KW_TRY(copy_regions(authority, options, err));
     KW_TRY(kw_classes_init(authority, options->classes, options->class_count, err));
     KW_TRY(make_ring(authority, options, err));
+    KW_TRY(kw_pace_new(authority, options, err));
     KW_TRY(kw_cost_start(authority, &options->budget, err));
     if (options->background)
         KW_TRY(kw_scheduler_start(authority, err));
