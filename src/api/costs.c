@@ -65,34 +65,56 @@ static KW_ERR read_request(const char *query, struct request *out, struct kw_err
     return KW_OK;
 }
 
+static const char *line_at(const struct kw_cost_report *report, size_t i)
+{
+    return i < report->line_count ? report->lines[i].tenant : NULL;
+}
+
+static const char *saving_at(const struct kw_cost_report *report, size_t i)
+{
+    return i < report->saving_count ? report->savings[i].tenant : NULL;
+}
+
+/* The tenant that comes first; NULL after the last. */
+static const char *first_of(const char *line, const char *saving)
+{
+    if (line == NULL || saving == NULL)
+        return line != NULL ? line : saving;
+    return strcmp(saving, line) < 0 ? saving : line;
+}
+
+static bool up_to(const char *tenant, const char *last)
+{
+    return tenant != NULL && strcmp(tenant, last) <= 0;
+}
+
+/* Moves the page's end past all of this tenant. */
+static void take(const struct kw_cost_report *report, struct page *page, const char *tenant)
+{
+    while (up_to(line_at(report, page->line_end), tenant))
+        page->line_end++;
+    while (up_to(saving_at(report, page->saving_end), tenant))
+        page->saving_end++;
+    page->last = tenant;
+}
+
 /* Both lists are in the order of tenants: the page is a piece of each. */
 static struct page find_page(const struct kw_cost_report *report, const struct request *request)
 {
     struct page page = {0};
-    while (request->after && page.line < report->line_count &&
-           strcmp(report->lines[page.line].tenant, request->cursor) <= 0)
-        page.line++;
-    while (request->after && page.saving < report->saving_count &&
-           strcmp(report->savings[page.saving].tenant, request->cursor) <= 0)
-        page.saving++;
-    page.line_end = page.line;
-    page.saving_end = page.saving;
-    for (uint64_t tenants = 0;; tenants++) {
-        const char *line =
-            page.line_end < report->line_count ? report->lines[page.line_end].tenant : NULL;
-        const char *saving =
-            page.saving_end < report->saving_count ? report->savings[page.saving_end].tenant : NULL;
-        page.more = line != NULL || saving != NULL;
-        if (!page.more || tenants == request->limit)
-            return page;
-        page.last = line == NULL || (saving != NULL && strcmp(saving, line) < 0) ? saving : line;
-        while (page.line_end < report->line_count &&
-               strcmp(report->lines[page.line_end].tenant, page.last) == 0)
-            page.line_end++;
-        while (page.saving_end < report->saving_count &&
-               strcmp(report->savings[page.saving_end].tenant, page.last) == 0)
-            page.saving_end++;
+    if (request->after)
+        take(report, &page, request->cursor);
+    page.line = page.line_end;
+    page.saving = page.saving_end;
+    const char *next = NULL;
+    for (uint64_t tenants = 0; tenants <= request->limit; tenants++) {
+        next = first_of(line_at(report, page.line_end), saving_at(report, page.saving_end));
+        if (next == NULL || tenants == request->limit)
+            break;
+        take(report, &page, next);
     }
+    page.more = next != NULL;
+    return page;
 }
 
 static void write_line(struct kw_json_writer *w, const struct kw_cost_line *line)
