@@ -75,14 +75,14 @@ static void print_sheet(struct sheet *sheet, const struct kw_json *answer)
     char uses[32];
     kw_cli_count_text(kw_cli_uint(answer, "calls"), calls);
     const char *const sums[] = {"total",
-                                "",
-                                "",
+                                " ",
+                                " ",
                                 calls,
                                 kw_cli_count_text(sheet->failures, failures),
                                 kw_cli_str(answer, "spent"),
                                 NULL};
     const char *const saved[] = {"total",
-                                 "",
+                                 " ",
                                  kw_cli_count_text(kw_cli_uint(answer, "uses"), uses),
                                  calls,
                                  kw_cli_str(answer, "spent"),
@@ -160,9 +160,16 @@ static void print_strict(const struct kw_json *answer)
         printf("normal for %s: unwrapped keys are kept as configured\n", whose);
 }
 
+/* A command on a folder has a keyring of its own, which ends with it. */
 static KW_ERR set_strict(struct kw_invocation *in, uint64_t seconds, struct kw_error *err)
 {
     KW_AUTO(kw_buf) body = KW_BUF_INIT;
+    struct kw_backend *backend = NULL;
+    KW_TRY(kw_cli_backend(in, &backend, err));
+    if (!kw_backend_is_remote(backend))
+        return kw_fail(err, KW_USAGE,
+                       "this is about a running server: leave --data out, and name it by --addr or "
+                       "KEYWARD_ADDR");
     struct kw_json_writer w = kw_json_writer(&body);
     kw_json_begin(&w, NULL, '{');
     if (kw_cli_value(in, "tenant") != NULL)

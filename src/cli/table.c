@@ -39,8 +39,10 @@ struct kw_table kw_table(const char *titles)
 
 void kw_table_cell(struct kw_table *table, const char *text)
 {
-    if (text != NULL)
-        put(table, text[0] != '\0' ? text : "-", strlen(text[0] != '\0' ? text : "-"));
+    if (text != NULL && text[0] == '\0')
+        put(table, "-", 1);
+    else if (text != NULL)
+        put(table, text, strcmp(text, " ") == 0 ? 0 : strlen(text));
     while (text == NULL && table->filled != 0)
         put(table, "", 0);
 }

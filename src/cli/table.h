@@ -17,7 +17,7 @@ struct kw_table {
 
 /* titles: with commas between them; one that begins with '>' heads a column of numbers. */
 struct kw_table kw_table(const char *titles);
-/* The next cell of the row, "-" for an empty one; NULL ends the row with empty cells. */
+/* The next cell of the row: "-" stands for "", nothing for " ". NULL ends the row. */
 void kw_table_cell(struct kw_table *table, const char *text);
 /* A row's texts, from the first on, ended by NULL. */
 void kw_table_row(struct kw_table *table, const char *const *texts);

@@ -13,21 +13,17 @@ from cryptography.hazmat.primitives.asymmetric import padding
 from keyward import (CONFLICT, DENIED, INTEGRITY, MISSING, UNAVAILABLE, USAGE, Case, main, new_key,
                      run)
 
-# Two routes in eu, of which one costs, and one in us; a provider of acme's that does not answer.
+# The software root in both regions, its calls with a price; a provider of acme's that does not answer.
 CONFIGURATION = """\
 regions = eu, us
-[provider.paid]
-kind = software
+[provider.software]
 price = 0.000003
 [provider.acme-kms]
 kind = vault
 address = http://127.0.0.1:9
-token = none
-allow_plain = true
+token_file = {token}
 tenants = acme
 regions = eu
-[region.eu]
-providers = paid
 [cost]
 currency = EUR
 budget = 5
@@ -48,13 +44,12 @@ SOME_DAY = (datetime.date.today() + datetime.timedelta(days=1000)).isoformat()
 class Commands(Case):
     """On a data folder; a subclass runs all of it over a server."""
 
-    configuration = CONFIGURATION
-
     def setUp(self):
         super().setUp()
         self.data = self.path("home")
         self.ok("init", "--data", self.data)
-        self.write("home/keyward.conf", self.configuration)
+        self.write("home/keyward.conf",
+                   CONFIGURATION.format(token=self.write("token", "t-1234567890")))
         self.at, self.env = ("--data", self.data), {}
         self.begin()
         for tenant in ("acme", "globex"):
@@ -84,8 +79,8 @@ class Providers(Commands):
         text = self.cli("provider", "list")
         self.assertEqual(text.splitlines()[0].split(),
                          ["REGION", "PROVIDER", "KIND", "KEY", "HSM", "FOR", "PRICE"])
-        self.assertEqual(self.row(text, "eu", "paid"),
-                         ["eu", "paid", "software", "eu", "no", "all", "tenants", "0.000003"])
+        self.assertEqual(self.row(text, "eu", "software"),
+                         ["eu", "software", "software", "eu", "no", "all", "tenants", "0.000003"])
         self.assertEqual(self.row(text, "eu", "acme-kms")[2:6], ["vault", "-", "no", "acme"])
         self.assertEqual(self.row(text, "us", "software")[2:4], ["software", "us"])
         self.assertIn("EUR", text)
@@ -95,20 +90,21 @@ class Providers(Commands):
 
     def test_status(self):
         text = self.cli("provider", "status")
-        row = self.row(text, "eu", "paid")
+        row = self.row(text, "eu", "software")
         self.assertEqual(row[2], "well")
         self.assertEqual(row[-2], "2")  # a copy of each tenant's key
         self.assertNotIn("lacking", text)
         self.assertEqual(self.told("provider", "status")["lacking"], 0)
 
     def test_check(self):
-        text = self.cli("provider", "check", "paid")
-        self.assertIn("paid in eu, key eu\n", text)
+        text = self.cli("provider", "check", "software")
+        self.assertIn("software in eu, key eu\n", text)
         for step in ("wrap", "unwrap"):
             self.assertRegex(text, rf"(?m)^  passed +{step} +[0-9.]+ ms  ")
         self.assertNotIn("FAILED", text)
-        self.assertRegex(text, r"paid passed; a copy of a key takes \d+ bytes")
-        told = self.told("provider", "check", "paid", "--justification", "a new key")
+        self.assertRegex(text, r"software passed; a copy of a key takes \d+ bytes")
+        told = self.told("provider", "check", "software", "--region", "us",
+                         "--justification", "a new key")
         self.assertTrue(told["passed"])
         self.assertTrue(any(step["verdict"] == "left_out" for step in told["steps"]))
 
@@ -118,7 +114,7 @@ class Providers(Commands):
         self.assertEqual(done.returncode, 0, done.stderr)
         lines = [json.loads(line) for line in done.stdout.splitlines()]
         self.assertEqual({(l["provider"], l["region"]) for l in lines},
-                         {("paid", "eu"), ("software", "us")})
+                         {("software", "eu"), ("software", "us")})
         self.assertIn(b"acme-kms is left out", done.stderr)
 
     def test_check_fails(self):
@@ -129,9 +125,9 @@ class Providers(Commands):
 
     def test_check_refused(self):
         self.no(MISSING, "not_found", "provider", "check", "nobody", says="provider list")
-        self.no(MISSING, "not_found", "provider", "check", "paid", "--region", "us")
-        self.no(USAGE, "usage", "provider", "check", "--region")
-        self.no(USAGE, "usage", "provider", "list", "paid")
+        self.no(MISSING, "not_found", "provider", "check", "acme-kms", "--region", "us",
+                says="in this region")
+        self.no(USAGE, "usage", "provider", "list", "software")
 
     def test_status_of_the_whole(self):
         text = self.cli("status")
@@ -219,7 +215,7 @@ class Custody(Commands):
 
     def test_attach_refused(self):
         attach = ("key", "attach", "--key", "k", "--provider")
-        self.no(DENIED, "region_wall", *attach, "paid", "acme/eu")
+        self.no(DENIED, "region_wall", *attach, "software", "acme/eu")
         self.no(DENIED, "region_wall", *attach, "acme-kms", "globex/eu")
         self.no(DENIED, "region_wall", *attach, "acme-kms", "acme/us")
         self.no(USAGE, "usage", "key", "attach", "acme/eu", "--provider", "acme-kms", says="--key")
@@ -244,7 +240,7 @@ class Costs(Commands):
         nano = 3000 * (line["wraps"] + line["unwraps"])
         self.assertEqual(round(float(line["spent"]) * 1e9), nano)
         text = self.cli("cost")
-        self.assertEqual(self.row(text, "acme", "eu", "paid")[-1], line["spent"])
+        self.assertEqual(self.row(text, "acme", "eu", "software")[-1], line["spent"])
         self.assertEqual(len([l for l in text.splitlines() if l.startswith("total")]), 2)
         self.assertNotIn("globex", self.cli("cost", "--tenant", "acme"))
         self.assertIn("total", self.cli("cost", "--from", "2020-01-01", "--to", "2020-01-31"))
@@ -255,16 +251,10 @@ class Costs(Commands):
         self.no(USAGE, "bad_request", "cost", "--from", "2020-02-02", "--to", "2020-02-01")
         self.no(USAGE, "bad_name", "cost", "--tenant", "A")
 
-    def test_cache(self):
-        text = self.cli("cache", "strict", "--for", "10m", "--justification", "odd calls")
-        self.assertRegex(text, r"\Astrict for all tenants until 20\d\d-")
-        self.assertIn("strict for acme until", self.cli("cache", "strict", "--for", "1h", "--tenant", "acme"))
-        self.assertIn("normal for acme", self.cli("cache", "normal", "--tenant", "acme"))
-        self.assertIn("normal for all tenants", self.cli("cache", "normal"))
-        self.no(USAGE, "usage", "cache", "strict", says="--for")
-        for time in ("10", "25h", "0", "-1s", "soon", "500ms"):
-            self.no(USAGE, "usage", "cache", "strict", f"--for={time}", says="10m")
-        self.no(MISSING, "tenant_not_found", "cache", "strict", "--for", "1m", "--tenant", "no")
+    def test_cache_is_a_server_s(self):
+        if not self.env:
+            for command in (("strict", "--for", "10m"), ("normal",)):
+                self.no(USAGE, "usage", "cache", *command, says="KEYWARD_ADDR")
 
     def test_every_command_has_help(self):
         for command in ("provider list", "provider status", "provider check", "key import",
@@ -290,7 +280,7 @@ class OverServer:
 class ServedProviders(OverServer, Providers):
     def test_metrics(self):
         text = self.served.client().get("/metrics").body.decode()
-        at = '{region="eu",provider="paid"'
+        at = '{region="eu",provider="software"'
         self.assertRegex(text, rf'(?m)^keyward_provider_calls_total{at},operation="wrap"}} [2-9]')
         self.assertIn(f"keyward_provider_failures_total{at}}} 0\n", text)
         self.assertIn(f'keyward_provider_breaker{at},state="closed"}} 1\n', text)
@@ -309,6 +299,17 @@ class ServedCustody(OverServer, Custody):
 
 
 class ServedCosts(OverServer, Costs):
+    def test_cache(self):
+        text = self.cli("cache", "strict", "--for", "10m", "--justification", "odd calls")
+        self.assertRegex(text, r"\Astrict for all tenants until 20\d\d-")
+        self.assertIn("strict for acme until", self.cli("cache", "strict", "--for", "1h", "--tenant", "acme"))
+        self.assertIn("normal for acme", self.cli("cache", "normal", "--tenant", "acme"))
+        self.assertIn("normal for all tenants", self.cli("cache", "normal"))
+        self.no(USAGE, "usage", "cache", "strict", says="--for")
+        for time in ("10", "25h", "0", "-1s", "soon", "500ms"):
+            self.no(USAGE, "usage", "cache", "strict", f"--for={time}", says="10m")
+        self.no(MISSING, "tenant_not_found", "cache", "strict", "--for", "1m", "--tenant", "no")
+
     def test_strict_costs_a_call_each(self):
         client = self.served.client()
         new_key(client)
