@@ -1,12 +1,10 @@
 #include "store/sqlite.h"
 
-/* What follows "SELECT ... FROM table t" for each way of looking; from takes that table's place
- * where another comes first. Texts are ?1 to ?3, then come reference, version, now_ms, limit, from,
- * to. */
+/* What follows "SELECT ... FROM table t" for each way of looking. Texts are ?1 to ?3, then come
+ * reference, version, now_ms, limit, from, to. */
 static const struct {
     enum kw_store_table table;
     const char *where;
-    const char *from;
 } finds[KW_FIND_COUNT] = {
     [KW_FIND_TENANT] = {KW_TABLE_TENANTS, "t.id = ?1"},
     [KW_FIND_TENANTS] = {KW_TABLE_TENANTS, "t.id >= ?1 AND t.id < ?2 ORDER BY t.id LIMIT ?7"},
@@ -33,8 +31,7 @@ static const struct {
          "AND c.version = t.version) "
          "AND NOT EXISTS(SELECT 1 FROM copies c WHERE c.reference = t.reference "
          "AND c.version = t.version AND c.provider = k.provider) "
-         "ORDER BY k.reference, t.version LIMIT ?7",
-         "keys k CROSS JOIN versions t ON t.reference = k.reference"},
+         "ORDER BY k.reference, t.version LIMIT ?7"},
     [KW_FIND_VERSIONS_EXPIRED] = {KW_TABLE_VERSIONS,
                                   "t.expires_ms > 0 AND t.expires_ms <= ?6 "
                                   "AND EXISTS(SELECT 1 FROM copies c "
@@ -49,6 +46,11 @@ static const struct {
                                        "ORDER BY t.day, t.tenant, t.region, t.provider"},
     [KW_FIND_COSTS_OF] = {KW_TABLE_COSTS, "t.tenant = ?1 AND t.day >= ?8 AND t.day <= ?9 "
                                           "ORDER BY t.day, t.region, t.provider"},
+};
+
+/* Where another table comes first. */
+static const char *const joins[KW_FIND_COUNT] = {
+    [KW_FIND_VERSIONS_LACKING] = "keys k CROSS JOIN versions t ON t.reference = k.reference",
 };
 
 /* Copies end by being emptied, in their place, and are never deleted; new ones only go to the end.
@@ -87,8 +89,8 @@ static void select_sql(struct kw_buf *out, enum kw_store_find find)
     kw_buf_append_str(out, "t.row_check");
     if (table->joined != NULL)
         kw_buf_printf(out, ", j.%s", table->joined->name);
-    if (finds[find].from != NULL)
-        kw_buf_printf(out, " FROM %s", finds[find].from);
+    if (joins[find] != NULL)
+        kw_buf_printf(out, " FROM %s", joins[find]);
     else
         kw_buf_printf(out, " FROM %s t%s", table->name, table->join != NULL ? table->join : "");
     kw_buf_printf(out, " WHERE %s", finds[find].where);

@@ -228,8 +228,9 @@ KW_ERR kw_store_keys_due(struct kw_store *store, int64_t now_ms, size_t limit,
 /* Versions of the region's managed and imported keys that are not destroyed, nor their keys, and
  * that have copies, but none by this provider under this root key: what a repair has to add. Those
  * that have one by the customer's provider that the key names, and batch keys of a key that was
- * held, are left out. In the store's order of (reference, version), after the place given (0, 0: from the start). Where nothing is lacking all
- * of the region's versions are looked at: some seconds a million. */
+ * held, are left out. In the store's order of (reference, version), after the place given (0, 0:
+ * from the start). Where nothing is lacking all of the region's versions are looked at: some
+ * seconds a million. */
 struct kw_store_place {
     uint64_t reference;
     uint32_t version;

@@ -60,6 +60,7 @@ void lacking_versions_are_found(void **state)
     for (size_t i = 0; i < KW_COUNT(ids); i++)
         fill(store, ids[i], 1 + i);
     struct kw_version_row gone = kw_test_version(2, 1);
+    struct kw_version_row batch = kw_test_version(1, 4);
     gone.state = KW_KEY_IS_DESTROYED;
     uint64_t destroyed;
     const struct kw_key_row us = kw_test_key(9, "a", "us");
@@ -67,6 +68,9 @@ void lacking_versions_are_found(void **state)
     put_copy(store, 1, 1, "aws", "arn:1"); /* has it */
     add_version(store, 1, 2);              /* has no copy at all: nothing to repair from */
     add_version(store, 1, 3);
+    memset(batch.sign_public, 0, sizeof batch.sign_public); /* a batch key: the customer's */
+    ok(kw_store_version_add(store, &batch, &err));
+    put_copy(store, 1, 4, "software", "eu");
     put_copy(store, 1, 3, "software", "eu");
     put_copy(store, 1, 3, "aws", "arn:0");        /* under another root key */
     ok(kw_store_version_set(store, &gone, &err)); /* 2.1 */
