@@ -165,6 +165,41 @@ static void providers_that_fail_leave_the_offer(void **state)
     assert_int_equal(kw_fixture_key_row(f, "acme", "eu").current_version, 2);
 }
 
+/* The key is rotated while the provider wraps the material for the version that was next: it
+ * becomes the one after that. */
+static void rotate_once(void *arg, const char *provider, const struct kw_provider_call *call)
+{
+    bool *done = arg;
+    KW_UNUSED(provider);
+    KW_UNUSED(call);
+    if (*done || atomic_load(&f->eu.unwraps) == 0)
+        return;
+    *done = true;
+    assert_int_equal(
+        kw_authority_key_rotate(f->authority, &kw_fixture_root, "acme", "eu", NULL, NULL), KW_OK);
+}
+
+static void a_key_that_changes_meanwhile_is_asked_for_again(void **state)
+{
+    KW_UNUSED(state);
+    struct kw_import_result result;
+    bool done = false;
+    atomic_store(&f->eu.unwraps, 0);
+    f->eu.seen_arg = &done;
+    f->eu.seen = rotate_once;
+    assert_int_equal(
+        kw_import_send(f, "acme", offer.token, kw_buf_bytes(&wrapped), 0, &result, NULL), KW_OK);
+    f->eu.seen = NULL;
+    assert_true(done);
+    assert_int_equal(result.version, 3);
+    struct kw_key_row key = kw_fixture_key_row(f, "acme", "eu");
+    assert_int_equal(key.current_version, 3);
+    assert_true(kw_fixture_version_row(f, key.reference, 3).imported);
+    assert_false(kw_fixture_version_row(f, key.reference, 2).imported);
+    assert_int_equal(kw_fixture_version_row(f, key.reference, 2).state, KW_KEY_IS_DEACTIVATED);
+    assert_int_equal(kw_fixture_entries(f, "ImportKeyMaterial", ""), 1);
+}
+
 /* What the provider is asked for the offer names the key and the purpose, so that neither can stand
  * for a version of the key nor the other way round. */
 static void see_purpose(void *arg, const char *provider, const struct kw_provider_call *call)
@@ -324,6 +359,7 @@ int main(void)
         WITH_FAULTY(each_store_call_fails_of_an_end_and_a_return),
         WITH_FIXTURE(nothing_happens_without_the_ledger),
         WITH_FIXTURE(providers_that_fail_leave_the_offer),
+        WITH_FIXTURE(a_key_that_changes_meanwhile_is_asked_for_again),
         WITH_FIXTURE(an_offer_is_wrapped_for_its_purpose),
         WITH_FIXTURE(one_of_several_imports_wins),
         WITH_FIXTURE(an_end_among_uses),
