@@ -84,41 +84,57 @@ static KW_ERR purge(struct kw_authority *authority, struct kw_error *err)
     return code;
 }
 
-static kw_code first_of(kw_code a, kw_code b)
-{
-    return a != KW_OK ? a : b;
-}
+typedef kw_code work(struct kw_authority *authority, struct kw_error *err);
 
 /* What needs no provider, and so never waits for one: a destruction that is due, above all. */
-static KW_ERR own_work(struct kw_authority *authority, struct kw_error *err)
+static work *const own_work[] = {kw_pace_tick,           kw_usage_flush, destroy_due,
+                                 kw_material_expire_due, purge,          kw_cost_tick};
+
+static KW_ERR heal(struct kw_authority *authority, struct kw_error *err)
 {
-    kw_keyring_collect(authority->ring);
-    kw_code code = kw_pace_tick(authority, err);
-    code = first_of(code, kw_usage_flush(authority, err));
-    code = first_of(code, destroy_due(authority, err));
-    code = first_of(code, kw_material_expire_due(authority, err));
-    code = first_of(code, purge(authority, err));
-    return first_of(code, kw_cost_tick(authority, err));
+    KW_UNUSED(err);
+    kw_router_heal(authority->router);
+    return KW_OK;
 }
 
 /* What asks providers, and lasts as long as they do. After the counters: rotation looks at what the
  * store knows of them. */
-static KW_ERR upkeep(struct kw_authority *authority, struct kw_error *err)
+static work *const upkeep[] = {rotate_worn, kw_copies_repair};
+
+/* All of it, whatever becomes of one; the first failure is told. */
+static KW_ERR run(work *const *all, size_t count, struct kw_authority *authority,
+                  struct kw_error *err)
 {
-    kw_code code = rotate_worn(authority, err);
-    return first_of(code, kw_copies_repair(authority, err));
+    kw_code first = KW_OK;
+    for (size_t i = 0; i < count; i++) {
+        struct kw_error why = {0};
+        kw_code code = all[i](authority, &why);
+        if (code != KW_OK && first == KW_OK)
+            first = kw_fail(err, code, "%s", why.text);
+    }
+    return first;
+}
+
+static KW_ERR round_of_work(struct kw_authority *authority, struct kw_error *err)
+{
+    struct kw_error why = {0};
+    kw_keyring_collect(authority->ring);
+    kw_code first = run(own_work, KW_COUNT(own_work), authority, err);
+    kw_code code = authority->background ? KW_OK : run(upkeep, KW_COUNT(upkeep), authority, &why);
+    if (code != KW_OK && first == KW_OK)
+        first = kw_fail(err, code, "%s", why.text);
+    code = authority->on_tick != NULL ? authority->on_tick(authority->on_tick_arg, &why) : KW_OK;
+    if (code != KW_OK && first == KW_OK)
+        first = kw_fail(err, code, "%s", why.text);
+    return first;
 }
 
 /* Where there are threads the upkeep has one of its own; how it went counts all the same. */
 KW_ERR kw_authority_tick(struct kw_authority *authority, struct kw_error *err)
 {
-    kw_code code = own_work(authority, err);
-    if (!authority->background)
-        code = first_of(code, upkeep(authority, err));
-    if (authority->on_tick != NULL)
-        code = first_of(code, authority->on_tick(authority->on_tick_arg, err));
+    kw_code code = round_of_work(authority, err);
     kw_code elsewhere = (kw_code)atomic_load(&authority->last_upkeep);
-    atomic_store(&authority->last_tick, (int)first_of(code, elsewhere));
+    atomic_store(&authority->last_tick, (int)(code != KW_OK ? code : elsewhere));
     if (code != KW_OK)
         atomic_fetch_add(&authority->tick_failures, 1);
     return code;
@@ -166,7 +182,7 @@ static void *keep_up(void *arg)
     struct kw_authority *authority = arg;
     struct kw_error ignored; /* kept as last_upkeep */
     while (wait_for_turn(authority)) {
-        kw_code code = upkeep(authority, &ignored);
+        kw_code code = run(upkeep, KW_COUNT(upkeep), authority, &ignored);
         atomic_store(&authority->last_upkeep, (int)code);
         if (code != KW_OK)
             atomic_fetch_add(&authority->tick_failures, 1);

@@ -151,7 +151,9 @@ static void test_provider_away(void **state)
     a->f->eu.fail_with = KW_PROVIDER_UNAVAILABLE;
     unwrap(wrapped, row1, 503, "provider_unavailable");
     a->f->eu.fail_with = KW_OK;
+    kw_clock_test_offset(2000); /* the breaker's pause is over */
     unwrap(wrapped, row1, 200, plaintext);
+    kw_clock_test_offset(0);
 }
 
 /* ---- Threads ----------------------------------------------------------------------------------
