@@ -3,6 +3,8 @@
 
 #include <stdio.h>
 
+enum { LEAD_MS = 5000 };
+
 struct limits {
     int64_t ttl_ms;
     int64_t hard_ms;
@@ -57,11 +59,22 @@ enum kw_standing kw_keyring_stand(const struct kw_keyring_entry *entry,
     return entry->retry_ms == INT64_MAX ? KW_WANTING : KW_FAILED;
 }
 
-bool kw_keyring_half_gone(struct kw_keyring_entry *entry, const struct kw_keyring_age *age,
-                          int64_t now_ms)
+/* The last eighth, or where that is less than seconds, some seconds, but never more than half.
+ * Early enough for a provider to answer, and late enough that keys that are used now and then, most
+ * of any mix, are not loaded for nothing. */
+static int64_t lead_ms(int64_t ttl_ms)
 {
-    if (now_ms < entry->tell_ms || entry->facts.held || entry->keep_ms != 0 ||
-        2 * (now_ms - entry->loaded_ms) < limits_of(entry, age).ttl_ms)
+    int64_t seconds_ms = least(ttl_ms / 2, LEAD_MS);
+    return ttl_ms / 8 > seconds_ms ? ttl_ms / 8 : seconds_ms;
+}
+
+bool kw_keyring_nearly_over(struct kw_keyring_entry *entry, const struct kw_keyring_age *age,
+                            int64_t now_ms)
+{
+    if (now_ms < entry->tell_ms || entry->facts.held || entry->keep_ms != 0)
+        return false;
+    int64_t ttl_ms = limits_of(entry, age).ttl_ms;
+    if (now_ms - entry->loaded_ms < ttl_ms - lead_ms(ttl_ms))
         return false;
     entry->tell_ms = INT64_MAX;
     return true;

@@ -60,8 +60,8 @@ enum kw_standing {
 };
 enum kw_standing kw_keyring_stand(const struct kw_keyring_entry *entry,
                                   const struct kw_keyring_age *age, int64_t now_ms);
-/* Past half of its time for this use? Told at most once until tell_ms is set anew. */
-bool kw_keyring_half_gone(struct kw_keyring_entry *entry, const struct kw_keyring_age *age,
-                          int64_t now_ms);
+/* Is its time for this use nearly over? Told at most once until tell_ms is set anew. */
+bool kw_keyring_nearly_over(struct kw_keyring_entry *entry, const struct kw_keyring_age *age,
+                            int64_t now_ms);
 
 #endif

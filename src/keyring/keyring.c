@@ -131,7 +131,7 @@ static struct sight look_closer(struct kw_keyring *ring, struct kw_shard *shard,
     }
     shard->stats.outlived += standing == KW_OUTLIVES;
     sight.tell = standing == KW_STANDS && ring->options.stale != NULL &&
-                 kw_keyring_half_gone(entry, what->age, now_ms);
+                 kw_keyring_nearly_over(entry, what->age, now_ms);
     sight.entry = use_it(shard, entry, now_ms);
     return sight;
 }

@@ -16,7 +16,8 @@
  * class: ttl, and a hard maximum), capped by what the loader allows (the custody of the key),
  * stretched from ttl towards the hard maximum by the pressure on the region (load, a provider in
  * trouble), and nothing at all while the key, or the ring, is strict: then every use is a load. An
- * entry that is used past half its time is asked for anew in the background, so that nobody waits.
+ * entry that is used when its time is nearly over is asked for anew in the background, so that
+ * nobody waits.
  * A load that is refused for good drops the version with that refusal, also for its holders; one
  * that fails for now, or for want of memory, leaves the old entry in use until the hard maximum,
  * and is tried again once a second at most, whoever asks. Thread-safe. */
@@ -74,8 +75,9 @@ struct kw_keyring_options {
     /* Told how often an entry was used since it was last told; from kw_keyring_collect and when an
      * entry leaves. No locks of the ring are held. */
     void (*used)(void *arg, const struct kw_keyring_facts *facts, uint64_t wraps, uint64_t unwraps);
-    /* May be NULL. An entry in use is past half of its time: have kw_keyring_refresh called by
-     * another thread. Called without locks, once for each age of an entry; must not block. */
+    /* May be NULL. The time of an entry in use is nearly over (its last eighth, or 5 s, but not
+     * more than half of it): have kw_keyring_refresh called by another thread. Called without
+     * locks, once for each age of an entry; must not block. */
     void (*stale)(void *arg, uint64_t reference, uint32_t version);
     void *arg;
 };

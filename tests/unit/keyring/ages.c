@@ -261,18 +261,33 @@ static void test_stale_once(void **state)
     kw_keyring_free(ring);
 }
 
-/* Under pressure the half is that of the stretched time. */
+/* Under pressure it is the end of the stretched time: its last eighth. */
 static void test_stale_under_pressure(void **state)
 {
     struct kw_keyring *ring = open_ring(0, 0, 0);
     KW_UNUSED(state);
     touch(ring, 7, 1);
     kw_keyring_pressure(ring, "eu", 1000);
-    at(20000);
+    at(50000);
     assert_true(serves(ring, 7, &slow));
     assert_int_equal(source.stales, 0);
-    at(31000);
+    at(53500);
     assert_true(serves(ring, 7, &slow));
+    assert_int_equal(source.stales, 1);
+    kw_keyring_free(ring);
+}
+
+/* A short time: half of it, so that there is time to load. */
+static void test_stale_of_brief(void **state)
+{
+    struct kw_keyring *ring = open_ring(0, 0, 0);
+    KW_UNUSED(state);
+    touch(ring, 7, 1);
+    at(300);
+    assert_true(serves(ring, 7, &quick));
+    assert_int_equal(source.stales, 0);
+    at(600);
+    assert_true(serves(ring, 7, &quick));
     assert_int_equal(source.stales, 1);
     kw_keyring_free(ring);
 }
@@ -384,6 +399,7 @@ int main(void)
         T(test_what_is_a_refusal),
         T(test_stale_once),
         T(test_stale_under_pressure),
+        T(test_stale_of_brief),
         T(test_refresh_of_what_has_left),
         T(test_refresh_fails),
         T(test_refresh_shares_the_flight),
