@@ -57,14 +57,20 @@ static void lay_out_keys(struct kw_held_making *making)
     }
 }
 
-/* The place of a batch key among those that the request holds. */
-static uint16_t place(struct kw_dk_batch *batch, struct kw_held_key *key)
+/* The place of a batch key among those that the request holds: the data keys that share it come one
+ * after the other. */
+static kw_code place(struct kw_dk_batch *batch, struct kw_held_key *key, uint16_t *at)
 {
-    for (size_t at = batch->held_count; at > 0; at--)
-        if (batch->held[at - 1] == key->entry)
-            return (uint16_t)(at - 1);
-    batch->held[batch->held_count] = key->entry;
-    return (uint16_t)batch->held_count++;
+    if (key->entry != NULL) {
+        struct kw_dk_version version = {.reference = key->group->key.reference,
+                                        .version = key->version,
+                                        .age = &key->group->cls->age};
+        key->code = kw_dk_remember(batch, &version, key->entry, KW_OK);
+        key->entry = NULL;
+        key->at = (uint16_t)(batch->held_count - 1);
+    }
+    *at = key->at;
+    return key->code;
 }
 
 /* What has changed under an item is looked at anew; everything else is its answer. */
@@ -78,8 +84,8 @@ static void give_out(struct kw_held_making *making, struct kw_dk_batch *batch)
         struct kw_held_key *key = &making->keys[group->first + group->items++ / per_key(group)];
         kw_code code = group->code != KW_OK ? group->code : key->code;
         if (code == KW_OK)
-            item->current = place(batch, key);
-        else if (code != KW_AGAIN)
+            code = place(batch, key, &item->current);
+        if (code != KW_OK && code != KW_AGAIN)
             item->code = code;
         if (code == KW_OK && batch->op == KW_DK_GENERATE)
             item->entry = item->current;

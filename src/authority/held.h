@@ -23,8 +23,9 @@ struct kw_held_key {
     uint32_t version;
     struct kw_secret material;
     struct kw_fresh_version fresh;
-    bool written; /* the store has it: its number is used up */
-    struct kw_keyring_entry *entry;
+    bool written;                   /* the store has it: its number is used up */
+    struct kw_keyring_entry *entry; /* until the request holds it */
+    uint16_t at;                    /* from then on: its place there */
     kw_code code;
 };
 
