@@ -142,7 +142,7 @@ void kw_meter_used(void *meter, const struct kw_router_use *use)
     snprintf(row.region, sizeof row.region, "%s", use->region);
     snprintf(row.provider, sizeof row.provider, "%s", use->provider);
     row.wraps = use->act == KW_ROUTER_WRAP;
-    row.unwraps = use->act != KW_ROUTER_WRAP;
+    row.unwraps = use->act == KW_ROUTER_UNWRAP; /* a check costs, and is neither */
     row.failures = use->code != KW_OK;
     kw_meter_count(meter, &row);
 }

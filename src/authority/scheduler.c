@@ -99,7 +99,7 @@ static KW_ERR heal(struct kw_authority *authority, struct kw_error *err)
 
 /* What asks providers, and lasts as long as they do. After the counters: rotation looks at what the
  * store knows of them. */
-static work *const upkeep[] = {rotate_worn, kw_copies_repair};
+static work *const upkeep[] = {heal, rotate_worn, kw_copies_repair};
 
 /* All of it, whatever becomes of one; the first failure is told. */
 static KW_ERR run(work *const *all, size_t count, struct kw_authority *authority,

@@ -60,7 +60,8 @@ size_t kw_router_rank(struct kw_region_routes *region, bool hsm, bool health,
                       struct kw_route *out[KW_ROUTES_MAX]);
 
 /* route.c: one call of a route, in two parts. An admitted attempt is followed by exactly one
- * kw_attempt_wrap or kw_attempt_unwrap, which reports it to the breaker and to used(). */
+ * kw_attempt_wrap, kw_attempt_unwrap or kw_attempt_check, which reports it to the breaker and to
+ * used(). */
 struct kw_attempt {
     struct kw_route *route;
     const struct kw_router_call *call;
@@ -77,6 +78,7 @@ KW_ERR kw_attempt_wrap(struct kw_attempt *attempt, const struct kw_secret *plain
                        struct kw_buf *out, struct kw_error *err);
 KW_ERR kw_attempt_unwrap(struct kw_attempt *attempt, struct kw_bytes blob, struct kw_secret *out,
                          struct kw_error *err);
+KW_ERR kw_attempt_check(struct kw_attempt *attempt, struct kw_error *err);
 
 /* retry.c: a round of attempts along the routes, and the rounds before it. Starts as zeros. */
 struct kw_round {

@@ -78,8 +78,9 @@ static void count(struct kw_attempt *attempt, enum kw_router_act act, kw_code co
         .us = us,
         .nano = route->price_nano,
     };
-    atomic_fetch_add_explicit(act == KW_ROUTER_WRAP ? &route->wraps : &route->unwraps, 1,
-                              memory_order_relaxed);
+    if (act != KW_ROUTER_CHECK)
+        atomic_fetch_add_explicit(act == KW_ROUTER_WRAP ? &route->wraps : &route->unwraps, 1,
+                                  memory_order_relaxed);
     atomic_fetch_add_explicit(&route->spent_nano, route->price_nano, memory_order_relaxed);
     if (code != KW_OK)
         atomic_fetch_add_explicit(&route->failures, 1, memory_order_relaxed);
@@ -110,4 +111,12 @@ KW_ERR kw_attempt_unwrap(struct kw_attempt *attempt, struct kw_bytes blob, struc
     struct kw_provider_call ask = provider_call(attempt);
     kw_code code = kw_provider_unwrap(attempt->route->provider, &ask, blob, out, err);
     return finish(attempt, KW_ROUTER_UNWRAP, code);
+}
+
+KW_ERR kw_attempt_check(struct kw_attempt *attempt, struct kw_error *err)
+{
+    struct kw_provider_call ask = provider_call(attempt);
+    attempt->asked = true;
+    kw_code code = kw_provider_check(attempt->route->provider, attempt->key, ask.deadline_ms, err);
+    return finish(attempt, KW_ROUTER_CHECK, code);
 }

@@ -143,6 +143,12 @@ KW_ERR kw_router_unwrap(struct kw_router *router, const struct kw_router_call *c
                         const struct kw_router_unwrapping *unwrapping, struct kw_secret *out,
                         struct kw_error *err);
 
+/* Checks each provider of a region's own that was left alone and is due to be asked again, so that
+ * one that is preferred comes back although others serve in its place. Blocks for an attempt's time
+ * each at most: call it every second or so on a thread that may wait. A guest is found again by the
+ * calls that need it. */
+void kw_router_heal(struct kw_router *router);
+
 enum kw_breaker_state { KW_BREAKER_CLOSED, KW_BREAKER_HALF_OPEN, KW_BREAKER_OPEN };
 const char *kw_breaker_state_name(enum kw_breaker_state state);
 

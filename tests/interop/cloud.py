@@ -42,6 +42,7 @@ class Fake:
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
             timeout = 60
+            wbufsize = 1 << 16  # an answer is one piece, not one for each line
 
             def log_message(self, *_):
                 pass

@@ -54,7 +54,8 @@ static void used(void *arg, const struct kw_router_use *use)
 {
     struct scene *scene = arg;
     struct scene_uses *uses = &scene->uses[use->provider[1] - '0'];
-    atomic_fetch_add(use->act == KW_ROUTER_WRAP ? &uses->wraps : &uses->unwraps, 1);
+    if (use->act != KW_ROUTER_CHECK)
+        atomic_fetch_add(use->act == KW_ROUTER_WRAP ? &uses->wraps : &uses->unwraps, 1);
     atomic_fetch_add(&uses->failures, use->code != KW_OK);
     atomic_fetch_add(&uses->nano, use->nano);
     pthread_mutex_lock(&last_lock);

@@ -43,6 +43,38 @@ static void the_breaker_opens_probes_and_closes(void **state)
     scene_kept_wipe(&kept);
 }
 
+static void the_preferred_comes_back_while_others_serve(void **state)
+{
+    struct scene *scene = *state;
+    struct scene_kept kept = {.count = 0};
+    struct kw_router_region region = scene_region(scene, "eu", 0, 2);
+    KW_AUTO_PTR(kw_router) router = scene_router(scene, &region, 1, NULL);
+    struct kw_router_call call = scene_call("eu");
+    call.deadline_ms += 3600000;
+    ok(scene_wrap(router, &call, &kept, NULL));
+    scene->scripts[0].fail_with = KW_PROVIDER_UNAVAILABLE;
+    for (int i = 0; i < 10; i++)
+        ok(scene_unwrap(router, &call, &kept));
+    kw_router_heal(router); /* it is not due yet */
+    assert_int_equal(scene->scripts[0].checks, 0);
+    kw_clock_test_offset(60000);
+    kw_router_heal(router); /* still down: left alone for longer */
+    assert_int_equal(scene->scripts[0].checks, 1);
+    assert_int_equal(p0(router), KW_BREAKER_OPEN);
+    scene->scripts[0].fail_with = KW_OK;
+    kw_clock_test_offset(120000);
+    ok(scene_unwrap(router, &call, &kept));
+    assert_int_equal(scene->scripts[0].unwraps, 3); /* the other one serves */
+    kw_router_heal(router);
+    kw_router_heal(router); /* it is well: not asked again */
+    assert_int_equal(scene->scripts[0].checks, 2);
+    assert_int_equal(p0(router), KW_BREAKER_CLOSED);
+    ok(scene_unwrap(router, &call, &kept));
+    assert_int_equal(scene->scripts[0].unwraps, 4);
+    assert_int_equal(scene->scripts[1].checks, 0);
+    scene_kept_wipe(&kept);
+}
+
 static void final_answers_do_not_open_it(void **state)
 {
     struct scene *scene = *state;
@@ -266,6 +298,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(the_breaker_opens_probes_and_closes),
+        TEST(the_preferred_comes_back_while_others_serve),
         TEST(final_answers_do_not_open_it),
         TEST(what_passes_is_tried_again),
         TEST(an_extra_copy_is_not_tried_again),

@@ -1,0 +1,387 @@
+"""A server whose root keys are in several clouds at once, and what becomes of its requests when one of them, or all,
+do not do what they should. Google and Azure are the fakes of tests/interop, which the makers' own clients accept; the
+third is another Keyward.
+
+usage: routing.py PATH-OF-KEYWARD
+"""
+
+import pathlib
+import statistics
+
+from keyward import *
+
+INTEROP = pathlib.Path(__file__).resolve().parent.parent / "interop"
+sys.path.insert(0, str(INTEROP))
+from cloud import Refusal, certificate  # noqa: E402
+
+
+def module(name):
+    """The fake of a cloud: both are called fake.py."""
+    import importlib.util
+    spec = importlib.util.spec_from_file_location(f"fake_{name}", INTEROP / name / "fake.py")
+    made = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(made)
+    return made
+
+
+gcp, azure = module("gcp"), module("azure")
+ALWAYS = 1 << 30
+# What every HTTP service can do wrong, as words of the fakes or answers.
+HTTP_FAULTS = (("time-out", "silent"), ("reset in the middle of an answer", "cut"), ("slow trickle", "trickle"),
+               ("throttling", Refusal(429, {"error": {}})), ("status 503", Refusal(503, {"error": {}})),
+               ("status 500", Refusal(500, {"error": {}})), ("a proxy's page", "page"), ("malformed", "malformed"),
+               ("huge", "huge"), ("credentials refused", Refusal(401, {"error": {}})))
+
+
+class Google:
+    """kind gcp"""
+    KEY = gcp.RING + "/cryptoKeys/root"
+
+    def __init__(self, folder):
+        self.folder = pathlib.Path(folder)
+        self.folder.mkdir()
+        self.fake = gcp.Google(certificate(self.folder, "localhost"))
+        self.fake.make(self.KEY)
+        self.count_answers()
+
+    def settings(self):
+        return {"kind": "gcp", "key": self.KEY, "address": f"https://127.0.0.1:{self.fake.port}",
+                "ca_file": self.folder / "ca.pem",
+                "credentials_file": self.fake.credentials(self.folder / "account.json")}
+
+    def count_answers(self):
+        """The provider's own log: what it was asked to do with a key, and did or refused."""
+        self.log, inner = [], self.fake.act
+
+        def act(method, name, arguments, body):
+            verb = name.rpartition(":")[2]
+            if verb in ("encrypt", "decrypt"):
+                self.log.append("wrap" if verb == "encrypt" else "unwrap")
+            return inner(method, name, arguments, body)
+        self.fake.act = act
+
+    def break_by(self, fault):
+        self.fake.faults = [("", fault, ALWAYS)]
+
+    def mend(self):
+        self.fake.faults, self.fake.denied = [], set()
+        self.fake.state(self.KEY, "ENABLED")
+
+    def faults(self):
+        for name, fault in HTTP_FAULTS:
+            yield name, lambda fault=fault: self.break_by(fault)
+        yield "key disabled", lambda: self.fake.state(self.KEY, "DISABLED")
+        yield "key pending deletion", lambda: self.fake.state(self.KEY, "DESTROY_SCHEDULED")
+        yield "no permission", lambda: self.fake.denied.add(self.KEY)
+        yield "damaged answers", lambda: self.break_by(lambda answer: {**answer, "plaintextCrc32c": "1"})
+
+    def close(self):
+        self.fake.close()
+
+
+class Azure:
+    """kind azure"""
+    KEY = "root"
+
+    def __init__(self, folder):
+        self.folder = pathlib.Path(folder)
+        self.folder.mkdir()
+        self.fake = azure.Azure(certificate(self.folder, azure.VAULT))
+        self.fake.make(self.KEY)
+        (self.folder / "secret").write_text(azure.SECRET + "\n")
+        self.log, inner = [], self.fake.on_version
+
+        def on_version(method, name, number, rest, body):
+            if rest in (["wrapkey"], ["unwrapkey"]) or rest in ("wrapkey", "unwrapkey"):
+                self.log.append("wrap" if "unwrap" not in str(rest) else "unwrap")
+            return inner(method, name, number, rest, body)
+        self.fake.on_version = on_version
+
+    def settings(self):
+        return {"kind": "azure", "key": self.KEY, "vault": self.fake.vault, "authority": self.fake.authority,
+                "tenant": azure.TENANT, "client_id": azure.CLIENT, "client_secret_file": self.folder / "secret",
+                "ca_file": self.folder / "ca.pem"}
+
+    def break_by(self, fault):
+        self.fake.faults = [("", fault, ALWAYS)]
+
+    def mend(self):
+        self.fake.faults, self.fake.denied = [], set()
+        self.fake.attributes(self.KEY, enabled=True)
+
+    def faults(self):
+        for name, fault in HTTP_FAULTS:
+            yield name, lambda fault=fault: self.break_by(fault)
+        yield "key disabled", lambda: self.fake.attributes(self.KEY, enabled=False)
+
+    def close(self):
+        self.fake.close()
+
+
+class Other:
+    """kind keyward: another server of ours."""
+    KEY = "root-of-a/eu"
+
+    def __init__(self, case):
+        self.case = case
+        self.data = case.home("other", tenants=("root-of-a",))
+        self.server = case.server(self.data)
+        self.address = f"127.0.0.1:{self.server.port}"
+        token = json.loads(case.ok("token", "create", "a", "--roles", "service", "--tenants", "root-of-a", "--json",
+                                   "--addr", f"https://{self.address}", "--cacert", f"{self.data}/tls/ca.crt",
+                                   "--cert", f"{self.data}/tls/client.crt", "--key", f"{self.data}/tls/client.key"))
+        self.token = case.write("token", token["token"] + "\n")
+
+    def settings(self):
+        return {"kind": "keyward", "key": self.KEY, "address": f"https://{self.address}",
+                "ca_file": f"{self.data}/tls/ca.crt", "token_file": self.token}
+
+    def mend(self):
+        self.server.resume()
+        if self.server.process.poll() is not None:
+            self.server = self.case.server(self.data, address=self.address)
+        with contextlib.closing(Client(self.server)) as admin:
+            admin.post("/v1/tenants/root-of-a/resume", {"justification": "again"})
+        self.case.write("token", self.read_token)
+
+    @property
+    def read_token(self):
+        self.kept = getattr(self, "kept", None) or self.case.read("token")
+        return self.kept
+
+    def suspend(self):
+        with contextlib.closing(Client(self.server)) as admin:
+            assert admin.post("/v1/tenants/root-of-a/suspend", {"justification": "revoked"}).status == 200
+
+    def spoil_token(self):
+        assert self.read_token
+        self.case.write("token", "kwt_nothing\n")
+
+    def faults(self):
+        yield "time-out (stopped)", self.server.pause
+        yield "killed", lambda: self.server.kill()
+        yield "key disabled", self.suspend
+        yield "credentials refused", self.spoil_token
+
+    def close(self):
+        pass
+
+
+class Load:
+    """Unwraps of several tenants without pause, each by a connection of its own."""
+
+    def __init__(self, server, keys, hands):
+        self.server, self.stopping, self.calls = server, False, []
+        self.threads = [threading.Thread(target=self.work, args=(keys[n % len(keys)],)) for n in range(hands)]
+        for thread in self.threads:
+            thread.start()
+
+    def work(self, key):
+        plaintext, wrapped = key
+        with contextlib.closing(Client(self.server)) as client:
+            while not self.stopping:
+                sent = time.monotonic()
+                answer = client.unwrap(wrapped)
+                error = answer.error
+                if error is None and answer.json["items"][0].get("plaintext") != plaintext:
+                    error = answer.json["items"][0].get("error", {}).get("code", "wrong")
+                self.calls.append((sent, time.monotonic(), error))
+
+    def end(self):
+        self.stopping = True
+        for thread in self.threads:
+            thread.join(WAIT)
+        return self
+
+    def since(self, begun):
+        return [call for call in list(self.calls) if call[0] >= begun]
+
+
+def figures(calls):
+    """requests, failures, median and slowest in ms"""
+    took = sorted((received - sent) * 1000 for sent, received, _ in calls)
+    failed = [error for _, _, error in calls if error is not None]
+    return len(calls), failed, statistics.median(took) if took else 0, took[-1] if took else 0
+
+
+class Routing(Case):
+    TENANTS = ("acme", "globex", "initech", "umbrella")
+
+    def begin(self, region, providers, *settings, more=""):
+        """A home and a server with these providers in one region, in this order."""
+        self.data = self.home(tenants=())
+        text = f"regions = {region}\n[region.{region}]\nproviders = {', '.join(providers)}\n"
+        for name, provider in providers.items():
+            text += f"[provider.{name}]\n" + "".join(f"{k} = {v}\n" for k, v in provider.settings().items())
+            text += "price = 0.000003\n"
+        text += "[router]\nattempt_timeout = 400ms\npause = 200ms\npause_max = 500ms\n" + more
+        self.write("home/keyward.conf", text)
+        self.running = self.server(self.data, *settings)
+        self.admin = self.running.client()
+        for tenant in self.TENANTS:
+            self.assertEqual(self.admin.post("/v1/tenants", {"id": tenant, "regions": [region]}).status, 201)
+        self.keys = [new_key(self.admin, tenant=tenant, region=region) for tenant in self.TENANTS]
+
+    def strict(self, seconds=3600):
+        answer = self.admin.post("/v1/cache/strict", {"seconds": seconds})
+        self.assertEqual(answer.status, 200, answer.body)
+
+    def routes(self):
+        return {p["name"]: p for r in self.admin.get("/v1/providers").json["regions"] for p in r["providers"]}
+
+    def until(self, what, why):
+        end = time.monotonic() + WAIT
+        while not what():
+            self.assertLess(time.monotonic(), end, why)
+            time.sleep(0.05)
+
+    def healthy_again(self, name):
+        """The provider is asked again, by itself and without a restart."""
+        before = self.routes()[name]
+        self.until(lambda: (now := self.routes()[name])["breaker"] == "closed" and
+                   now["unwraps"] > before["unwraps"] and now["failures"] == self.routes()[name]["failures"],
+                   f"{name} is not asked again")
+
+    def every_fault(self, first, seconds):
+        """Each fault of the preferred provider, under load, while the other is well: nobody notices."""
+        self.strict()
+        load = Load(self.running, self.keys, 4)
+        self.addCleanup(load.end)
+        time.sleep(seconds)
+        requests, failed, median, slowest = figures(load.since(0))
+        self.assertEqual(failed, [])
+        print(f"\n  {'all is well':34} {requests:5} requests, 0 failures, {median:.1f} ms, slowest {slowest:.0f}")
+        for what, begin in first.faults():
+            begun = time.monotonic()
+            begin()
+            time.sleep(seconds)
+            calls = load.since(begun)
+            requests, failed, median, slowest = figures(calls)
+            print(f"  {what:34} {requests:5} requests, {len(failed)} failures, {median:.1f} ms, slowest {slowest:.0f}",
+                  flush=True)
+            first.mend()
+            self.assertEqual(failed, [], what)
+            self.assertGreater(requests, 10, what)
+            self.healthy_again("first")
+        self.assertEqual(figures(load.end().calls)[1], [])
+
+    SECONDS = 3 if SLOW else 0.8
+
+    def test_google_fails_azure_serves(self):
+        first, second = Google(self.path("google")), Azure(self.path("azure"))
+        self.addCleanup(first.close)
+        self.addCleanup(second.close)
+        self.begin("eu", {"first": first, "second": second})
+        self.every_fault(first, self.SECONDS)
+
+    def test_azure_fails_google_serves(self):
+        first, second = Azure(self.path("azure")), Google(self.path("google"))
+        self.addCleanup(first.close)
+        self.addCleanup(second.close)
+        self.begin("eu", {"first": first, "second": second})
+        self.every_fault(first, self.SECONDS)
+
+    def test_keyward_fails_google_serves(self):
+        first, second = Other(self), Google(self.path("google"))
+        self.addCleanup(second.close)
+        self.begin("eu", {"first": first, "second": second})
+        self.every_fault(first, self.SECONDS)
+
+    def test_all_down(self):
+        """Warm: what is unwrapped serves to its hard end. Cold: a clear answer, soon. Then all is well again."""
+        google, azure_ = Google(self.path("google")), Azure(self.path("azure"))
+        self.addCleanup(google.close)
+        self.addCleanup(azure_.close)
+        self.begin("eu", {"first": google, "second": azure_}, "keyring.ttl=1s", "keyring.hard_ttl=4s")
+        warm, cold = self.keys[0], self.keys[1]
+        self.assertEqual(self.admin.post("/v1/flush").status, 200)
+        self.assertEqual(self.admin.unwrap(warm[1]).status, 200)
+        loaded = time.monotonic()
+        for cloud in (google, azure_):
+            cloud.break_by("cut")
+        answer = self.admin.unwrap(cold[1])
+        self.assertEqual((answer.status, answer.error), (503, "provider_unavailable"), answer.body)
+        self.assertTrue(answer.json["error"]["retryable"])
+        served, failed_at = loaded, None
+        while failed_at is None and time.monotonic() < loaded + WAIT:
+            answer = self.admin.unwrap(warm[1])
+            if answer.status == 200:
+                served = time.monotonic()
+            else:
+                failed_at = time.monotonic()
+            time.sleep(0.02)
+        self.assertEqual((answer.status, answer.error), (503, "provider_unavailable"))
+        print(f" warm: served for {served - loaded:.1f} s of 4 s", end=" ")
+        self.assertGreater(served - loaded, 2)  # past its ttl
+        self.assertLess(served - loaded, 6)     # and not for ever
+        begun = time.monotonic()
+        answers = [self.admin.unwrap(cold[1]) for _ in range(20)]
+        print(f"cold: {(time.monotonic() - begun) * 50:.1f} ms an answer", end=" ")
+        self.assertEqual({a.error for a in answers}, {"provider_unavailable"})
+        self.assertEqual(self.admin.get("/healthz").status, 200)
+        for cloud in (google, azure_):
+            cloud.mend()
+        self.until(lambda: self.admin.unwrap(cold[1]).status == 200, "no recovery")
+        self.assertEqual(self.admin.unwrap(warm[1]).status, 200)
+
+    def test_under_replicated_and_repaired(self):
+        google, azure_ = Google(self.path("google")), Azure(self.path("azure"))
+        self.addCleanup(google.close)
+        self.addCleanup(azure_.close)
+        azure_.break_by(Refusal(503, {"error": {}}))
+        self.begin("eu", {"first": google, "second": azure_})
+        self.until(lambda: self.admin.get("/v1/providers?copies=true").json["lacking"] == len(self.TENANTS), "not reported")
+        self.assertEqual(self.admin.get("/v1/tenants/acme/keys/eu").json["versions"][0]["copies"][0]["provider"], "first")
+        azure_.mend()
+        self.until(lambda: self.admin.get("/v1/providers?copies=true").json["lacking"] == 0, "not repaired")
+        self.assertEqual(self.routes_with_copies(), {"first": 4, "second": 4})
+        google.break_by("cut")
+        self.strict()
+        for key in self.keys:  # by the copies that were made later
+            self.assertEqual(self.admin.unwrap(key[1]).status, 200)
+
+    def routes_with_copies(self):
+        answer = self.admin.get("/v1/providers?copies=true").json
+        return {p["name"]: p["copies"] for r in answer["regions"] for p in r["providers"]}
+
+    def test_quorum(self):
+        google, azure_ = Google(self.path("google")), Azure(self.path("azure"))
+        self.addCleanup(google.close)
+        self.addCleanup(azure_.close)
+        self.begin("eu", {"first": google, "second": azure_}, "region.eu.copies_min=2")
+        azure_.break_by("cut")
+        answer = self.admin.post("/v1/tenants", {"id": "late", "regions": ["eu"]})
+        self.assertEqual((answer.status, answer.error), (503, "provider_unavailable"), answer.body)
+        self.assertEqual(self.admin.get("/v1/tenants/late").status, 404)
+        azure_.mend()
+        self.until(lambda: self.admin.post("/v1/tenants", {"id": "late", "regions": ["eu"]}).status == 201, "never")
+
+    def test_costs_are_what_the_clouds_saw(self):
+        google, azure_ = Google(self.path("google")), Azure(self.path("azure"))
+        self.addCleanup(google.close)
+        self.addCleanup(azure_.close)
+        self.begin("eu", {"first": google, "second": azure_})
+        for number in range(60):
+            tenant = chance.choice(self.TENANTS)
+            act = chance.randrange(6)
+            if act == 0:
+                self.assertEqual(self.admin.post(f"/v1/tenants/{tenant}/keys/eu/rotate").status, 200)
+            elif act == 1:
+                self.assertEqual(self.admin.post("/v1/flush").status, 200)
+            else:
+                self.assertEqual(self.admin.unwrap(self.keys[self.TENANTS.index(tenant)][1]).status, 200)
+        self.assertEqual(self.running.stop(), 0)
+        seen = {"first": google.log, "second": azure_.log}
+        report = json.loads(self.ok("cost", "--json", "--data", self.data))
+        for name, log in seen.items():
+            lines = [line for line in report["lines"] if line["provider"] == name]
+            counted = {act: sum(line[act + "s"] for line in lines) for act in ("wrap", "unwrap")}
+            self.assertEqual(counted, {act: log.count(act) for act in ("wrap", "unwrap")}, name)
+        calls = len(google.log) + len(azure_.log)
+        self.assertEqual(report["calls"], calls)
+        self.assertAlmostEqual(float(report["spent"]), calls * 0.000003, places=9)
+        print(f" {calls} calls by both counts", end=" ")
+
+
+if __name__ == "__main__":
+    main()
