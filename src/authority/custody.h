@@ -55,11 +55,15 @@ struct kw_import_result {
  * this key has had the material before (its commitment says so) that one is restored, with the new
  * end, and no other is made. If the key's current version has expired nothing else is accepted
  * (KW_COMMITMENT) until it is back. KW_SEAL_BROKEN: not wrapped under the offered key.
- * KW_NOT_FOUND: no such offer, or it is used up. KW_STATE_CONFLICT: attached or held. */
+ * KW_NOT_FOUND: no such offer, or it is used up by an import or by ten wrong ones. KW_BAD_FORMAT:
+ * not 424 bytes. KW_USAGE: not 32 bytes, all zeros, or an end that is not a minute to ten years
+ * away. KW_STATE_CONFLICT: attached or held, for all but material that the key had before, which
+ * comes back to where the key is now. */
 KW_ERR kw_authority_key_import(struct kw_authority *authority, const struct kw_caller *caller,
                                const struct kw_import *import, struct kw_import_result *out,
                                struct kw_error *err);
-/* Ends the imported material now: nothing opens until it is imported again. */
+/* Ends the imported material now, in whatever state the key is: nothing sealed under it opens until
+ * it is imported again. KW_STATE_CONFLICT: there is none. */
 KW_ERR kw_authority_key_material_end(struct kw_authority *authority, const struct kw_caller *caller,
                                      const char *tenant, const char *region, struct kw_error *err);
 
