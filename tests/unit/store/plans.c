@@ -64,7 +64,8 @@ static void searches_use_their_index(void **state)
         const char *index;
     } want[] = {
         {KW_FIND_KEY_AHEAD, "COVERING INDEX keys_of_region (region=? AND reference>?)"},
-        {KW_FIND_VERSIONS_LACKING, "INDEX keys_of_region (region=? AND reference>? AND reference<?)"},
+        {KW_FIND_VERSIONS_LACKING,
+         "INDEX keys_of_region (region=? AND reference>? AND reference<?)"},
         {KW_FIND_VERSIONS_EXPIRED, "INDEX versions_expiring (expires_ms>? AND expires_ms<?)"},
         {KW_FIND_COSTS_OF, "INDEX costs_of_tenant (tenant=? AND day>? AND day<?)"},
         {KW_FIND_COSTS, "PRIMARY KEY (day>? AND day<?)"},
