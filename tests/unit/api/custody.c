@@ -274,6 +274,24 @@ static void test_hold(void **state)
             "state_conflict");
 }
 
+/* Once it is ours again they are listed, but the newest alone. */
+static void test_versions_of_a_key_that_was_held(void **state)
+{
+    KW_UNUSED(state);
+    attach(",\"hold\":true", "held");
+    kw_asked_free(ask_ok("POST", "/v1/data-keys/generate",
+                         "{\"tenant\":\"acme\",\"region\":\"eu\",\"count\":1000}", 200));
+    kw_asked_free(ask_ok("POST", KEY "/detach", "{}", 200));
+    struct kw_asked *key = ask_ok("GET", KEY, NULL, 200);
+    const struct kw_json *versions = kw_at(key, "versions");
+    assert_non_null(versions);
+    assert_int_equal(versions->type, KW_JSON_ARRAY);
+    assert_int_equal(versions->count, 1000);
+    is(key, "versions.999.version", kw_text_at(key, "current_version"));
+    is(key, "versions_left_out", "2"); /* the first, and the oldest of the held ones */
+    kw_asked_free(key);
+}
+
 /* Whose side it is: in the text of a call, in the code of an item. */
 static void failing(kw_code code, int status, const char *name)
 {
@@ -338,9 +356,16 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        T(test_import),         T(test_end_and_again),           T(test_an_offer_serves_once),
-        T(test_import_refused), T(test_end_needs_imported),      T(test_attach_and_detach),
-        T(test_hold),           T(test_refused_by_the_customer), T(test_customer_does_not_answer),
+        T(test_import),
+        T(test_end_and_again),
+        T(test_an_offer_serves_once),
+        T(test_import_refused),
+        T(test_end_needs_imported),
+        T(test_attach_and_detach),
+        T(test_hold),
+        T(test_versions_of_a_key_that_was_held),
+        T(test_refused_by_the_customer),
+        T(test_customer_does_not_answer),
         T(test_attach_refused),
     };
     return cmocka_run_group_tests_name("api custody", tests, NULL, NULL);
