@@ -109,7 +109,8 @@ KW_ERR kw_config_check(const struct kw_config *config, struct kw_error *err)
     KW_TRY(kw_config_check_providers(config, err));
     KW_TRY(check_classes(config, err));
     KW_TRY(check_thresholds(config, err));
-    KW_TRY(check_ages(config, "keyring.ttl", "keyring.hard_ttl", err));
+    if (strcmp(kw_config_origin(config, "keyring.hard_ttl"), "default") != 0) /* it yields */
+        KW_TRY(check_ages(config, "keyring.ttl", "keyring.hard_ttl", err));
     KW_TRY(check_ages(config, "keyring.attached_ttl", "keyring.attached_hard_ttl", err));
     KW_TRY(check_ages(config, "router.pause", "router.pause_max", err));
     if (kw_config_is_set(config, "server.tls_cert") != kw_config_is_set(config, "server.tls_key"))

@@ -47,10 +47,10 @@ static const struct kw_option options[] = {
      "Memory for unwrapped tenant keys. When it is full, those used least recently leave."},
     {"keyring.calls_target", KW_OPTION_NUMBER, "100", 1, 1000000, NULL,
      "Provider calls a second above which tenant keys are kept longer, up to their hard time."},
-    {"keyring.hard_ttl", KW_OPTION_DURATION, "", 0, 7 * DAY, NULL,
-     "How long an unwrapped tenant key may still be used while its providers do not answer; at "
-     "least "
-     "keyring.ttl. Not set: keyring.ttl."},
+    {"keyring.hard_ttl", KW_OPTION_DURATION, "1h", 0, 7 * DAY, NULL,
+     "How long an unwrapped tenant key may be used at most: while its providers do not answer, or "
+     "are asked more often than keyring.calls_target. At least keyring.ttl. A suspension here acts "
+     "at once, whatever this says."},
     {"keyring.ttl", KW_OPTION_DURATION, "300s", SECOND, DAY, NULL,
      "How long an unwrapped tenant key is used before it is unwrapped anew by its provider."},
     {"ledger.append_deadline", KW_OPTION_DURATION, "5s", 100, HOUR, NULL,

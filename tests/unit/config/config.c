@@ -167,6 +167,7 @@ static void the_whole_is_checked(void **state)
         {"classes = pci,Bad\n", "k.conf:1: classes"},
         {"[region.ap]\nproviders = software\n", "k.conf:2: ap is not in regions"},
         {"[keyring]\nttl = 10m\n", NULL},
+        {"[keyring]\nttl = 2h\n", NULL},
         {"[keyring]\nttl = 10m\nhard_ttl = 5m\n", "k.conf:3: keyring.hard_ttl"},
         {"[keyring]\nattached_ttl = 1m\n", "default: keyring.attached_hard_ttl"},
         {"[router]\npause = 1m\n", "router.pause_max"},
