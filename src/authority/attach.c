@@ -71,7 +71,7 @@ static KW_ERR plan_target(struct relocation *relocation, struct kw_error *err)
 /* The new version comes first: if the wall or the new side refuses, no key has been opened for it.
  * For a held key it is but a trial, and its number stays a gap, so that no version of before can be
  * taken for the current one. */
-static KW_ERR prepare(struct kw_change *change, struct kw_error *err)
+static KW_ERR make_ready(struct kw_change *change, struct kw_error *err)
 {
     struct kw_authority *authority = change->authority;
     struct relocation *relocation = change->arg;
@@ -87,6 +87,20 @@ static KW_ERR prepare(struct kw_change *change, struct kw_error *err)
     KW_TRY(kw_version_prove(authority, &relocation->target, &relocation->next, err));
     return kw_moves_make(&relocation->moves, authority, &relocation->before, &relocation->target,
                          err);
+}
+
+/* What failed because the key moved elsewhere meanwhile is not for good. */
+static KW_ERR prepare(struct kw_change *change, struct kw_error *err)
+{
+    const struct relocation *relocation = change->arg;
+    struct kw_key_row now;
+    kw_code code = make_ready(change, err);
+    if (code == KW_OK || relocation->before.reference == 0 ||
+        kw_store_key_by_reference(change->authority->store, relocation->before.reference, &now,
+                                  NULL) != KW_OK ||
+        now.epoch == relocation->before.epoch)
+        return code;
+    return kw_fail(err, KW_UNAVAILABLE, "others changed the same key meanwhile: try again");
 }
 
 /* ---- Applying ---------------------------------------------------------------------------------

@@ -7,7 +7,7 @@
 #include "crypto/random.h"
 #include "crypto/sign.h"
 
-enum { PROVIDER_DEADLINE_MS = 10000, COPIES_MAX = 32 };
+enum { PROVIDER_DEADLINE_MS = 10000, COPIES_MAX = 32, LOADS = 5 };
 
 /* What a provider authenticates with a copy: whose key it is. */
 struct binding {
@@ -328,34 +328,66 @@ static void limit(const struct kw_authority *authority, const struct kw_key_row 
     if (opened->guest && !facts->held) {
         facts->ttl_max_ms = authority->attached_age.ttl_ms;
         facts->hard_ttl_max_ms = authority->attached_age.hard_ttl_ms;
-    } else if (version->expires_ms != 0) {
-        int64_t left_ms = version->expires_ms - kw_clock_wall_ms();
-        facts->ttl_max_ms = facts->hard_ttl_max_ms = left_ms > 0 ? left_ms : 1;
     }
+    if (version->expires_ms == 0)
+        return;
+    int64_t left_ms = version->expires_ms - kw_clock_wall_ms();
+    if (left_ms < 1)
+        left_ms = 1;
+    if (facts->ttl_max_ms == 0 || left_ms < facts->ttl_max_ms)
+        facts->ttl_max_ms = left_ms;
+    if (facts->hard_ttl_max_ms == 0 || left_ms < facts->hard_ttl_max_ms)
+        facts->hard_ttl_max_ms = left_ms;
 }
 
-/* The keyring's loader. What may not be used is not even unwrapped. */
+struct loading {
+    struct kw_key_row row;
+    struct kw_version_row version;
+    struct opened opened;
+};
+
+/* What may not be used is not even unwrapped. */
+static KW_ERR read_and_open(struct kw_authority *authority, const struct kw_keyring_facts *facts,
+                            struct loading *loading, struct kw_secret *key, struct kw_error *err)
+{
+    struct kw_store *store = authority->store;
+    KW_TRY(kw_store_key_by_reference(store, facts->reference, &loading->row, err));
+    KW_TRY(kw_store_version_get(store, facts->reference, facts->version, &loading->version, err));
+    KW_TRY(gate(&loading->row, &loading->version, err));
+    return open_version(authority, &loading->row, &loading->version, &loading->opened, key, err);
+}
+
+/* Row and copies are read one after the other, and providers asked after that: a key that moves
+ * from one side to the other in between is not where it was looked for. */
+static bool has_changed(struct kw_authority *authority, const struct kw_key_row *row)
+{
+    struct kw_key_row now;
+    return row->reference != 0 &&
+           kw_store_key_by_reference(authority->store, row->reference, &now, NULL) == KW_OK &&
+           now.epoch != row->epoch;
+}
+
+/* The keyring's loader. */
 KW_ERR kw_version_load(void *arg, struct kw_keyring_facts *facts, struct kw_secret *key,
                        struct kw_error *err)
 {
     struct kw_authority *authority = arg;
-    struct kw_key_row row;
-    struct kw_version_row version;
-    struct opened opened = {.hardware = false};
-    KW_TRY(kw_store_key_by_reference(authority->store, facts->reference, &row, err));
-    KW_TRY(kw_store_version_get(authority->store, facts->reference, facts->version, &version, err));
-    KW_TRY(gate(&row, &version, err));
-    KW_TRY(open_version(authority, &row, &version, &opened, key, err));
-    limit(authority, &row, &version, &opened, facts);
-    facts->current_version = row.current_version;
-    facts->suite = row.suite;
-    facts->tenant_state = (uint8_t)row.tenant_state;
-    facts->key_state = (uint8_t)row.state;
-    facts->version_state = (uint8_t)version.state;
-    facts->epoch = row.epoch;
+    struct loading loading = {.row = {.reference = 0}};
+    const struct kw_key_row *row = &loading.row;
+    kw_code code = read_and_open(authority, facts, &loading, key, err);
+    for (int i = 0; i < LOADS && code != KW_OK && has_changed(authority, row); i++)
+        code = read_and_open(authority, facts, &loading, key, err);
+    KW_TRY(code);
+    limit(authority, row, &loading.version, &loading.opened, facts);
+    facts->current_version = row->current_version;
+    facts->suite = row->suite;
+    facts->tenant_state = (uint8_t)row->tenant_state;
+    facts->key_state = (uint8_t)row->state;
+    facts->version_state = (uint8_t)loading.version.state;
+    facts->epoch = row->epoch;
     facts->wraps_before =
-        version.wraps + kw_usage_pending(authority, facts->reference, facts->version);
-    memcpy(facts->tenant, row.tenant, sizeof row.tenant);
-    memcpy(facts->region, row.region, sizeof row.region);
+        loading.version.wraps + kw_usage_pending(authority, facts->reference, facts->version);
+    memcpy(facts->tenant, row->tenant, sizeof row->tenant);
+    memcpy(facts->region, row->region, sizeof row->region);
     return KW_OK;
 }

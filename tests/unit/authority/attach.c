@@ -519,6 +519,31 @@ static void test_detach(void **state)
     assert_int_equal(kw_fixture_entries(f, "DetachKey", ""), 1);
 }
 
+static atomic_bool acted;
+
+/* The key goes back to us while the customer's KMS is asked for it, which then says no. */
+static void detach_and_refuse(void *arg, const char *provider, const struct kw_provider_call *call)
+{
+    KW_UNUSED(arg);
+    KW_UNUSED(provider);
+    KW_UNUSED(call);
+    if (atomic_exchange(&acted, true))
+        return;
+    assert_int_equal(kw_custody_detach(f, "acme"), KW_OK);
+    kw_fixture_script(f, "acme-kms")->fail_with = KW_KEY_NOT_FOUND;
+}
+
+static void test_moves_while_it_is_loaded(void **state)
+{
+    KW_UNUSED(state);
+    struct kw_fixture_key key = seal("acme");
+    assert_int_equal(kw_custody_attach(f, "acme", "acme-kms", "k"), KW_OK);
+    atomic_store(&acted, false);
+    kw_fixture_script(f, "acme-kms")->seen = detach_and_refuse;
+    assert_int_equal(open_key(&key), KW_OK);
+    assert_true(atomic_load(&acted));
+}
+
 /* ---- All the while ----------------------------------------------------------------------------
  */
 
@@ -589,6 +614,7 @@ int main(void)
         TEST(test_our_brakes_ask_nobody),
         TEST(test_move_on),
         TEST(test_detach),
+        TEST(test_moves_while_it_is_loaded),
         TEST(test_moves_under_load),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

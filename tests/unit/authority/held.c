@@ -283,25 +283,24 @@ static void test_states_ask_nobody(void **state)
 }
 
 /* Something that is done, and answered, while the customer's KMS wraps a batch key. */
-static void (*meanwhile)(void);
+static _Atomic(void (*)(void)) meanwhile;
 
 static void do_meanwhile(void *arg, const char *provider, const struct kw_provider_call *call)
 {
-    void (*act)(void) = meanwhile;
+    void (*act)(void) = atomic_exchange(&meanwhile, NULL);
     KW_UNUSED(arg);
     KW_UNUSED(provider);
     KW_UNUSED(call);
-    meanwhile = NULL;
     if (act != NULL)
         act();
 }
 
 static kw_code generate_and(void (*act)(void), struct kw_fixture_key *key)
 {
-    meanwhile = act;
+    atomic_store(&meanwhile, act);
     customer->seen = do_meanwhile;
     kw_code code = kw_fixture_generate(f, "acme", "eu", 1, key);
-    assert_null(meanwhile);
+    assert_true(atomic_load(&meanwhile) == NULL);
     customer->seen = NULL;
     return code;
 }
