@@ -158,3 +158,19 @@ uint32_t kw_custody_version(const struct kw_fixture_key *key)
                      KW_OK);
     return head.version;
 }
+
+struct kw_fixture_key kw_custody_seal(struct kw_fixture *f, const char *tenant)
+{
+    struct kw_fixture_key key;
+    assert_int_equal(kw_fixture_generate(f, tenant, "eu", 1, &key), KW_OK);
+    return key;
+}
+
+kw_code kw_custody_reopen(struct kw_fixture *f, const struct kw_fixture_key *key)
+{
+    uint8_t out[KW_DK_SIZE];
+    kw_code code = kw_fixture_unwrap(f, key, 1, out);
+    if (code == KW_OK)
+        assert_memory_equal(out, key->plaintext, sizeof out);
+    return code;
+}

@@ -34,6 +34,10 @@ kw_code kw_custody_generate(struct kw_fixture *f, const struct kw_custody_ask *a
 kw_code kw_custody_unwrap(struct kw_fixture *f, const struct kw_fixture_key *keys, size_t count,
                           kw_code *codes);
 
+/* One data key of the class default in eu, and whether it opens: to another one fails the test. */
+struct kw_fixture_key kw_custody_seal(struct kw_fixture *f, const char *tenant);
+kw_code kw_custody_reopen(struct kw_fixture *f, const struct kw_fixture_key *key);
+
 /* The version that a wrapped key names. */
 uint32_t kw_custody_version(const struct kw_fixture_key *key);
 

@@ -60,22 +60,6 @@ static void open_all(size_t count)
         assert_int_equal(codes[i], KW_OK);
 }
 
-static struct kw_fixture_key seal_one(void)
-{
-    struct kw_fixture_key key;
-    assert_int_equal(kw_fixture_generate(f, "acme", "eu", 1, &key), KW_OK);
-    return key;
-}
-
-static kw_code open_one(const struct kw_fixture_key *key)
-{
-    uint8_t out[KW_DK_SIZE];
-    kw_code code = kw_fixture_unwrap(f, key, 1, out);
-    if (code == KW_OK)
-        assert_memory_equal(out, key->plaintext, sizeof out);
-    return code;
-}
-
 static struct kw_key_row key_row(void)
 {
     return kw_fixture_key_row(f, "acme", "eu");
@@ -157,7 +141,7 @@ static void test_kept_for_reading_only(void **state)
     assert_int_not_equal(kw_custody_version(&first), kw_custody_version(&keys[0]));
     customer->fail_with = KW_FORBIDDEN;
     kw_custody_later(6000);
-    assert_int_equal(open_one(&first), KW_CUSTOMER_REFUSED);
+    assert_int_equal(kw_custody_reopen(f, &first), KW_CUSTOMER_REFUSED);
 }
 
 /* What cannot wait is told so before anything is asked of anybody. */
@@ -165,7 +149,7 @@ static void test_needs_to_wait(void **state)
 {
     KW_AUTO(kw_dk_batch) batch = {.count = 0};
     KW_UNUSED(state);
-    seal_one();
+    kw_custody_seal(f, "acme");
     struct kw_key_row before = key_row();
     uint64_t calls = kw_custody_calls(f, "acme-kms");
     assert_int_equal(kw_dk_batch_init(&batch, KW_DK_GENERATE, 1, NULL), KW_OK);
@@ -185,21 +169,21 @@ static void test_no_counts_at_once(void **state)
 {
     struct kw_fixture_key none;
     KW_UNUSED(state);
-    struct kw_fixture_key key = seal_one();
-    assert_int_equal(open_one(&key), KW_OK);
+    struct kw_fixture_key key = kw_custody_seal(f, "acme");
+    assert_int_equal(kw_custody_reopen(f, &key), KW_OK);
     customer->fail_with = KW_KEY_SUSPENDED;
-    assert_int_equal(open_one(&key), KW_CUSTOMER_REFUSED);
+    assert_int_equal(kw_custody_reopen(f, &key), KW_CUSTOMER_REFUSED);
     assert_int_equal(kw_fixture_generate(f, "acme", "eu", 1, &none), KW_CUSTOMER_REFUSED);
     customer->fail_with = KW_OK;
-    assert_int_equal(open_one(&key), KW_OK);
-    seal_one();
+    assert_int_equal(kw_custody_reopen(f, &key), KW_OK);
+    kw_custody_seal(f, "acme");
     customer->fail_with = KW_PROVIDER_UNAVAILABLE;
-    assert_int_equal(open_one(&key), KW_CUSTOMER_UNAVAILABLE);
+    assert_int_equal(kw_custody_reopen(f, &key), KW_CUSTOMER_UNAVAILABLE);
     assert_int_equal(kw_fixture_generate(f, "acme", "eu", 1, &none), KW_CUSTOMER_UNAVAILABLE);
     customer->fail_with = KW_OK;
     kw_custody_later(31000);
-    assert_int_equal(open_one(&key), KW_OK);
-    seal_one();
+    assert_int_equal(kw_custody_reopen(f, &key), KW_OK);
+    kw_custody_seal(f, "acme");
     assert_int_equal(kw_fixture_entries(f, "GenerateDataKey", "customer_key_refused"), 1);
     assert_int_equal(kw_fixture_entries(f, "GenerateDataKey", "customer_unavailable"), 1);
 }
@@ -242,7 +226,7 @@ static void test_items_fail_alone(void **state)
     assert_true(refused >= MANY - 2);
     for (size_t i = 0; i < MANY; i++)
         if (codes[i] == KW_OK)
-            assert_int_equal(open_one(&keys[i]), KW_OK);
+            assert_int_equal(kw_custody_reopen(f, &keys[i]), KW_OK);
 }
 
 /* Numbers of versions are not used up by trying again. */
@@ -269,17 +253,17 @@ static void test_states_ask_nobody(void **state)
 {
     struct kw_fixture_key none;
     KW_UNUSED(state);
-    struct kw_fixture_key key = seal_one();
+    struct kw_fixture_key key = kw_custody_seal(f, "acme");
     uint64_t calls = kw_custody_calls(f, "acme-kms");
     assert_int_equal(kw_authority_tenant_suspend(f->authority, root, "acme", NULL), KW_OK);
-    assert_int_equal(open_one(&key), KW_TENANT_SUSPENDED);
+    assert_int_equal(kw_custody_reopen(f, &key), KW_TENANT_SUSPENDED);
     assert_int_equal(kw_fixture_generate(f, "acme", "eu", 1, &none), KW_TENANT_SUSPENDED);
     assert_int_equal(kw_authority_tenant_resume(f->authority, root, "acme", NULL), KW_OK);
     assert_int_equal(kw_authority_key_disable(f->authority, root, "acme", "eu", NULL), KW_OK);
     assert_int_equal(kw_fixture_generate(f, "acme", "eu", 1, &none), KW_KEY_SUSPENDED);
     assert_int_equal(kw_authority_key_enable(f->authority, root, "acme", "eu", NULL), KW_OK);
     assert_int_equal(kw_custody_calls(f, "acme-kms"), calls);
-    assert_int_equal(open_one(&key), KW_OK);
+    assert_int_equal(kw_custody_reopen(f, &key), KW_OK);
 }
 
 /* Something that is done, and answered, while the customer's KMS wraps a batch key. */
@@ -328,7 +312,7 @@ static void test_suspended_while_it_wraps(void **state)
     uint32_t before = key_row().current_version;
     assert_int_equal(generate_and(suspend, &key), KW_TENANT_SUSPENDED);
     assert_int_equal(kw_authority_tenant_resume(f->authority, root, "acme", NULL), KW_OK);
-    key = seal_one();
+    key = kw_custody_seal(f, "acme");
     assert_int_equal(kw_custody_version(&key), before + 1); /* none was written before */
 }
 
@@ -341,14 +325,14 @@ static void test_moved_while_it_wraps(void **state)
     assert_int_equal(generate_and(move_on, &key), KW_OK);
     customer->fail_with = KW_FORBIDDEN;
     uint64_t unwraps = two->unwraps;
-    assert_int_equal(open_one(&key), KW_OK);
+    assert_int_equal(kw_custody_reopen(f, &key), KW_OK);
     assert_int_equal(two->unwraps, unwraps + 1);
     customer->fail_with = KW_OK;
     detach();
     assert_int_equal(kw_custody_hold(f, "acme", "acme-kms", "k"), KW_OK);
     assert_int_equal(generate_and(detach, &key), KW_OK);
     customer->fail_with = KW_FORBIDDEN;
-    assert_int_equal(open_one(&key), KW_OK);
+    assert_int_equal(kw_custody_reopen(f, &key), KW_OK);
 }
 
 /* Each call of the store in turn: no data key under a batch key that is not there. */
@@ -367,7 +351,7 @@ static void test_each_store_call_fails(void **state)
         bool all = kw_faulty_calls(&f->faulty) < n;
         kw_faulty_fail(&f->faulty, 0, KW_OK, false);
         if (code == KW_OK)
-            assert_int_equal(open_one(&key), KW_OK);
+            assert_int_equal(kw_custody_reopen(f, &key), KW_OK);
         else
             assert_int_equal(code, KW_STORE_UNAVAILABLE);
         if (all)
@@ -395,141 +379,6 @@ static void test_hardware(void **state)
     assert_int_equal(customer->wraps, wraps + 1);
 }
 
-/* ---- What a held key does not do --------------------------------------------------------------
- */
-
-static void test_not_with_a_held_key(void **state)
-{
-    uint8_t statement[1] = {0};
-    struct kw_message_signature signature;
-    KW_UNUSED(state);
-    seal_one();
-    assert_int_equal(kw_authority_key_rotate(f->authority, root, "acme", "eu", NULL, NULL),
-                     KW_STATE_CONFLICT);
-    assert_int_equal(kw_custody_attach(f, "acme", "acme-kms", "k"), KW_STATE_CONFLICT);
-    assert_int_equal(kw_custody_hold(f, "acme", "acme-two", "k"), KW_STATE_CONFLICT);
-    struct kw_message_signing signing = {.tenant = "acme",
-                                         .region = "eu",
-                                         .version = key_row().current_version,
-                                         .statement = kw_bytes(statement, sizeof statement)};
-    assert_int_equal(kw_authority_message_sign(f->authority, root, &signing, &signature, NULL),
-                     KW_STATE_CONFLICT);
-}
-
-/* ---- Before and after -------------------------------------------------------------------------
- */
-
-static void test_hold_and_detach(void **state)
-{
-    KW_UNUSED(state);
-    assert_int_equal(kw_custody_detach(f, "acme"), KW_OK);
-    struct kw_fixture_key managed = seal_one();
-    assert_int_equal(kw_custody_hold(f, "acme", "acme-kms", "k"), KW_OK);
-    assert_int_equal(kw_custody_copies(f, "acme", "software-eu", NULL), 0);
-    uint64_t unwraps = customer->unwraps;
-    assert_int_equal(open_one(&managed), KW_OK); /* asks as well, each time */
-    assert_int_equal(open_one(&managed), KW_OK);
-    assert_int_equal(customer->unwraps, unwraps + 2);
-    struct kw_fixture_key held = seal_one();
-    uint32_t last = key_row().current_version;
-
-    assert_int_equal(kw_custody_detach(f, "acme"), KW_OK);
-    assert_string_equal(key_row().custody, "managed");
-    assert_true(key_row().current_version > last);
-    struct kw_fixture_key after = seal_one();
-    assert_int_equal(kw_custody_version(&after), key_row().current_version);
-    assert_int_equal(kw_custody_copies(f, "acme", "acme-kms", "k"), 1); /* the batch stays */
-    assert_int_equal(open_one(&held), KW_OK);
-    customer->fail_with = KW_KEY_DESTROYED;
-    assert_int_equal(open_one(&held), KW_CUSTOMER_REFUSED);
-    assert_int_equal(open_one(&managed), KW_OK);
-    assert_int_equal(open_one(&after), KW_OK);
-    assert_int_equal(kw_fixture_rewrap(f, &held, 1), KW_CUSTOMER_REFUSED);
-    customer->fail_with = KW_OK;
-    assert_int_equal(kw_fixture_rewrap(f, &held, 1), KW_OK);
-    customer->fail_with = KW_KEY_DESTROYED;
-    assert_int_equal(open_one(&held), KW_OK);
-}
-
-/* What missing copies are made up for does not reach what the customer holds. */
-static void test_repair_leaves_batches_alone(void **state)
-{
-    KW_UNUSED(state);
-    generate(asks, MANY);
-    assert_int_equal(kw_custody_detach(f, "acme"), KW_OK);
-    uint64_t calls = kw_custody_calls(f, "acme-kms");
-    for (int i = 0; i < 5; i++) {
-        kw_custody_later(700000);
-        assert_int_equal(kw_authority_tick(f->authority, NULL), KW_OK);
-    }
-    assert_int_equal(kw_custody_calls(f, "acme-kms"), calls);
-    assert_int_equal(kw_custody_copies(f, "acme", "acme-kms", "k"), MANY);
-    assert_int_equal(kw_authority_stats(f->authority).lacking_copies, 0);
-}
-
-/* Batches of the time at one KMS stay there while the key goes on to another. */
-static void test_batches_stay_when_the_key_moves(void **state)
-{
-    KW_UNUSED(state);
-    struct kw_fixture_key held = seal_one();
-    assert_int_equal(kw_custody_detach(f, "acme"), KW_OK);
-    assert_int_equal(kw_custody_attach(f, "acme", "acme-two", "k2"), KW_OK);
-    assert_int_equal(open_one(&held), KW_OK);
-    assert_int_equal(kw_custody_copies(f, "acme", "acme-kms", "k"), 1);
-    uint64_t calls = customer->unwraps;
-    assert_int_equal(open_one(&held), KW_OK); /* held all the same */
-    assert_int_equal(customer->unwraps, calls + 1);
-    customer->fail_with = KW_FORBIDDEN;
-    assert_int_equal(open_one(&held), KW_CUSTOMER_REFUSED);
-    struct kw_fixture_key attached = seal_one();
-    assert_int_equal(open_one(&attached), KW_OK);
-    customer->fail_with = KW_OK;
-    assert_int_equal(kw_custody_attach(f, "acme", "acme-kms", "k3"), KW_OK);
-    assert_int_equal(kw_custody_copies(f, "acme", "acme-kms", "k"), 1);
-    assert_int_equal(open_one(&held), KW_OK);
-    assert_int_equal(open_one(&attached), KW_OK);
-}
-
-static void test_rewrap_makes_new_batches(void **state)
-{
-    KW_UNUSED(state);
-    struct kw_fixture_key key = seal_one();
-    uint32_t old = kw_custody_version(&key);
-    uint64_t calls = kw_custody_calls(f, "acme-kms");
-    assert_int_equal(kw_fixture_rewrap(f, &key, 1), KW_OK);
-    assert_int_equal(kw_custody_calls(f, "acme-kms"), calls + 2);
-    assert_int_not_equal(kw_custody_version(&key), old);
-    assert_int_equal(open_one(&key), KW_OK);
-}
-
-static void test_destruction(void **state)
-{
-    int64_t at_ms = 0;
-    KW_UNUSED(state);
-    generate(asks, MANY);
-    customer->fail_with = KW_FORBIDDEN; /* leaves gaps, too */
-    assert_int_equal(kw_custody_generate(f, asks, 1, &keys[1], codes), KW_OK);
-    customer->fail_with = KW_OK;
-    uint64_t calls = kw_custody_calls(f, "acme-kms");
-    assert_int_equal(
-        kw_authority_key_schedule_destroy(f->authority, root, "acme", "eu", 7, &at_ms, NULL),
-        KW_OK);
-    assert_int_equal(open_one(&keys[0]), KW_KEY_PENDING);
-    kw_custody_later(at_ms - kw_clock_wall_ms() - 1000);
-    assert_int_equal(kw_authority_tick(f->authority, NULL), KW_OK);
-    assert_int_equal(key_row().state, KW_KEY_IS_PENDING);
-    kw_fixture_restart(f); /* a leap of the clock while it runs would be waited for */
-    kw_custody_later(2000);
-    assert_int_equal(kw_authority_tick(f->authority, NULL), KW_OK);
-    assert_int_equal(key_row().state, KW_KEY_IS_DESTROYED);
-    assert_int_equal(kw_custody_copies(f, "acme", "acme-kms", NULL), 0);
-    assert_int_equal(
-        kw_fixture_version_row(f, key_row().reference, kw_custody_version(&keys[0])).state,
-        KW_KEY_IS_DESTROYED);
-    assert_int_equal(open_one(&keys[0]), KW_KEY_DESTROYED);
-    assert_int_equal(kw_custody_calls(f, "acme-kms"), calls);
-}
-
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -547,12 +396,6 @@ int main(void)
         TEST(test_each_store_call_fails),
         TEST(test_ledger_first),
         TEST(test_hardware),
-        TEST(test_not_with_a_held_key),
-        TEST(test_hold_and_detach),
-        TEST(test_repair_leaves_batches_alone),
-        TEST(test_batches_stay_when_the_key_moves),
-        TEST(test_rewrap_makes_new_batches),
-        TEST(test_destruction),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
