@@ -25,10 +25,11 @@ struct kw_dk_item {
     char region[KW_REGION_MAX + 1];    /* as tenant */
     char data_class[KW_CLASS_MAX + 1]; /* as tenant */
     uint8_t context_digest[32];
-    uint8_t wrapped[KW_HEAD_SIZE]; /* unwrap, rewrap: in; generate, rewrap: out */
-    kw_code code;                  /* out */
-    uint16_t entry;                /* private: held[] of the version it names */
-    uint16_t current;              /* private: rewrap: held[] of the current version */
+    uint8_t wrapped[KW_HEAD_SIZE];      /* unwrap, rewrap: in; generate, rewrap: out */
+    kw_code code;                       /* out */
+    char provider[KW_PROVIDER_MAX + 1]; /* out: whose side it was, if it was the customer's */
+    uint16_t entry;                     /* private: held[] of the version it names */
+    uint16_t current;                   /* private: rewrap: held[] of the current version */
 };
 
 struct kw_dk_batch {

@@ -31,13 +31,12 @@ void kw_dk_batch_wipe(struct kw_dk_batch *batch)
     batch->count = 0;
 }
 
-/* What is on a customer's side says whose. A name is only there if the caller may act for it. */
+/* A name is only there if the caller may act for it. */
 void kw_dk_explain(const struct kw_dk_item *item, struct kw_error *err)
 {
-    bool theirs = item->code == KW_CUSTOMER_REFUSED || item->code == KW_CUSTOMER_UNAVAILABLE;
-    if (theirs && item->tenant[0] != '\0')
-        kw_fail(err, item->code, "%s (tenant %s, region %s)", kw_code_message(item->code),
-                item->tenant, item->region);
+    if (item->provider[0] != '\0')
+        kw_fail(err, item->code, "%s (tenant %s, region %s: the customer's side, provider %s)",
+                kw_code_message(item->code), item->tenant, item->region, item->provider);
     else
         kw_fail_code(err, item->code);
 }

@@ -235,6 +235,34 @@ static void resolve_held(struct kw_dk_batch *batch)
     }
 }
 
+static kw_code key_of(const struct kw_dk_batch *batch, const struct kw_dk_item *item,
+                      struct kw_key_row *out)
+{
+    struct kw_dk_version version;
+    if (batch->op == KW_DK_GENERATE)
+        return kw_store_key_get(batch->authority->store, item->tenant, item->region, out, NULL);
+    kw_code code = kw_dk_version_of(batch, item, &version);
+    return code != KW_OK
+               ? code
+               : kw_store_key_by_reference(batch->authority->store, version.reference, out, NULL);
+}
+
+/* A failure on a customer's side says whose, so that nobody looks for the cause on the wrong one.
+ */
+static void name_customers(struct kw_dk_batch *batch)
+{
+    for (size_t i = 0; i < batch->count; i++) {
+        struct kw_dk_item *item = &batch->items[i];
+        struct kw_key_row key;
+        if ((item->code == KW_CUSTOMER_REFUSED || item->code == KW_CUSTOMER_UNAVAILABLE) &&
+            key_of(batch, item, &key) == KW_OK && strcmp(item->tenant, key.tenant) == 0 &&
+            kw_caller_may_touch(&batch->caller, key.tenant)) {
+            memcpy(item->region, key.region, sizeof item->region);
+            memcpy(item->provider, key.provider, sizeof item->provider);
+        }
+    }
+}
+
 /* What is protected under a key, or comes out from under it, may need a key that is in hardware; a
  * re-wrap may lead there. */
 static void require_hardware(struct kw_dk_batch *batch)
@@ -272,6 +300,7 @@ KW_ERR kw_dk_resolve(struct kw_dk_batch *batch, bool may_block, struct kw_error 
         }
     }
     resolve_held(batch);
+    name_customers(batch);
     if (batch->authority->hsm_classes)
         require_hardware(batch);
     return KW_OK;

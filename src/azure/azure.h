@@ -4,7 +4,7 @@
  * Wrapping is wrapkey with RSA-OAEP-256. RSA authenticates no context, so what is wrapped is the
  * plaintext followed by SHA-256 of the context (kw_provider_context_encode), compared in constant
  * time on unwrapping. Key Vault still wraps under a disabled key: so the key's attributes are asked
- * for before wrapping, and believed for ten seconds.
+ * for before wrapping, and believed for a second.
  *
  * Wrapped copy, integers big-endian:
  *   format          1 byte: 1, or 2 where the plaintext is too long for RSA (more than 158 bytes)

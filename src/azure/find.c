@@ -3,7 +3,7 @@
 
 #include "base/clock.h"
 
-enum { BELIEVED_MS = 10000, URL_SIZE = KW_AZURE_ADDRESS_SIZE + 320 };
+enum { BELIEVED_MS = 1000, URL_SIZE = KW_AZURE_ADDRESS_SIZE + 320 };
 
 static kw_code judge(const struct kw_web_response *response, struct kw_error *err)
 {

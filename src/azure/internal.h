@@ -52,7 +52,7 @@ struct kw_azure_question {
 KW_ERR kw_azure_ask(struct kw_azure *azure, const struct kw_azure_question *question,
                     struct kw_web_response *response, struct kw_error *err);
 
-/* The version of key that may wrap now; from memory if it was asked less than ten seconds ago,
+/* The version of key that may wrap now; from memory if it was asked less than a second ago,
  * unless afresh. A key that was deleted and can be recovered is KW_KEY_PENDING. */
 KW_ERR kw_azure_find(struct kw_azure *azure, const struct kw_azure_key *key, int64_t deadline_ms,
                      bool afresh, struct kw_azure_key *out, struct kw_error *err);

@@ -74,8 +74,9 @@ static KW_ERR choose_guest(const struct kw_router_call *call, bool hsm, struct k
         return KW_OK;
     }
     return kw_fail(err, KW_REGION_WALL,
-                   "provider '%.40s' may hold no keys of tenant '%.40s' in region %s", call->guest,
-                   call->tenant != NULL ? call->tenant : "", region->name);
+                   "provider '%.40s' may hold no keys of tenant '%.40s' in region %s: its settings "
+                   "tenants and regions say whose",
+                   call->guest, call->tenant != NULL ? call->tenant : "", region->name);
 }
 
 KW_ERR kw_router_choose(struct kw_router *router, const struct kw_router_call *call,

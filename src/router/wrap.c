@@ -151,6 +151,8 @@ KW_ERR kw_router_wrap(struct kw_router *router, const struct kw_router_call *cal
     if (good < choice.copies_min) {
         struct kw_error why;
         kw_code code = kw_round_tell(&round, &choice, &why);
+        if (choice.copies_min == 1)
+            return kw_fail(err, code, "%s", why.text);
         return kw_fail(err, code, "%zu of %zu copies were made: %s", good, choice.copies_min,
                        why.text);
     }
