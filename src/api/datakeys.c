@@ -48,6 +48,18 @@ static void on_durable(struct kw_dk_batch *batch)
         resume(call);
 }
 
+/* The tenant whose key is to be made, or the key that a wrapped one names, whoever says whose it
+ * is: of the item that is not to be had at once. */
+static uint64_t group_of(const struct kw_job *job)
+{
+    struct kw_wrapped_key head;
+    const struct kw_dk_item *item = &job->batch.items[job->batch.missed];
+    struct kw_bytes wrapped = kw_bytes(item->wrapped, sizeof item->wrapped);
+    if (job->batch.op == KW_DK_GENERATE || kw_wrapped_key_parse(&head, wrapped, NULL) != KW_OK)
+        return kw_job_group('t', kw_bytes_str(item->tenant));
+    return kw_job_group('k', kw_bytes(head.key_ref, sizeof head.key_ref));
+}
+
 static void submit(struct kw_job *job, bool may_block)
 {
     struct kw_error err;
@@ -58,7 +70,7 @@ static void submit(struct kw_job *job, bool may_block)
     if (code == KW_OK)
         return; /* it is the ledger's now, and may be answered already */
     if (code == KW_AGAIN && !may_block)
-        kw_job_defer(job, submit_blocking);
+        kw_job_defer(job, group_of(job), submit_blocking);
     else
         kw_job_fail(job, &err);
 }

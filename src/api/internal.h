@@ -35,6 +35,8 @@ struct kw_job;
 enum kw_route_kind {
     KW_ROUTE_DATA,     /* begins on the caller's thread, answered after the ledger */
     KW_ROUTE_BLOCKING, /* runs on the pool */
+    KW_ROUTE_ASKING,   /* as BLOCKING; asks providers, and lasts as long as they do */
+    KW_ROUTE_TENANT,   /* as ASKING; the tenant is a member of the body */
     KW_ROUTE_CHECKED,  /* as BLOCKING, and the API itself checks right and scope and records
                           refusals:  for what the authority has no operation of its own for */
     KW_ROUTE_PUBLIC,   /* answered at once, to anybody */
@@ -85,8 +87,11 @@ struct kw_job {
 /* job.c: ends a job. The job is gone afterwards, and so may the call be. */
 void kw_job_answer(struct kw_job *job);
 void kw_job_fail(struct kw_job *job, const struct kw_error *err);
-/* Runs step on the pool, or here if there is none; fails the job if the pool is full. */
-void kw_job_defer(struct kw_job *job, void (*step)(void *job));
+/* Runs step on the pool, or here if there is none; fails the job if the pool is full. group is
+ * whose calls share a part of it, see pool.h. */
+void kw_job_defer(struct kw_job *job, uint64_t group, void (*step)(void *job));
+/* A group of this kind (one letter) and name. */
+uint64_t kw_job_group(char kind, struct kw_bytes name);
 /* Records that the caller was refused, by code and err, and returns code; or the failure to record
  * it. */
 KW_ERR kw_job_refuse(const struct kw_job *job, kw_code code, struct kw_error *err);

@@ -93,19 +93,33 @@ void kw_job_answer(struct kw_job *job)
     end(job);
 }
 
-/* Whoever manages (suspends, above all) is not kept waiting by those who use. */
-static bool is_urgent(const struct kw_job *job)
+/* Whoever manages (suspends, above all) is not kept waiting by those who use, nor by those who
+ * manage and wait for a provider. */
+static enum kw_pool_lane lane_of(const struct kw_job *job)
 {
     unsigned manage = KW_RIGHT_MANAGE_TENANTS | KW_RIGHT_MANAGE_KEYS | KW_RIGHT_MANAGE_ACCESS;
-    return ((unsigned)job->route->right & job->call->caller.rights & manage) != 0;
+    if (((unsigned)job->route->right & job->call->caller.rights & manage) == 0)
+        return KW_POOL_ORDINARY;
+    return job->route->kind == KW_ROUTE_ASKING ? KW_POOL_MANAGE : KW_POOL_URGENT;
 }
 
-void kw_job_defer(struct kw_job *job, void (*step)(void *job))
+/* FNV-1a. Names that fall together share a part: they may wait for each other, and no more. */
+uint64_t kw_job_group(char kind, struct kw_bytes name)
+{
+    uint64_t hash = (0xcbf29ce484222325U ^ (uint8_t)kind) * 0x100000001b3U;
+    for (size_t i = 0; i < name.len; i++)
+        hash = (hash ^ name.data[i]) * 0x100000001b3U;
+    return hash != 0 ? hash : 1;
+}
+
+void kw_job_defer(struct kw_job *job, uint64_t group, void (*step)(void *job))
 {
     struct kw_error err;
+    const struct kw_pool_task task = {
+        .lane = lane_of(job), .group = group, .run = step, .arg = job};
     if (job->api->pool == NULL)
         step(job);
-    else if (kw_pool_put(job->api->pool, is_urgent(job), step, job, &err) != KW_OK)
+    else if (kw_pool_put(job->api->pool, &task, &err) != KW_OK)
         kw_job_fail(job, &err);
 }
 
@@ -171,7 +185,8 @@ KW_ERR kw_job_refuse(const struct kw_job *job, kw_code code, struct kw_error *er
 /* ---- Start ------------------------------------------------------------------------------------
  */
 
-static KW_ERR handle(struct kw_job *job, struct kw_error *err)
+/* What is asked, as far as the API can tell without asking anybody. */
+static KW_ERR prepare(struct kw_job *job, struct kw_error *err)
 {
     KW_TRY(
         kw_query_check(job->call->query != NULL ? job->call->query : "", job->route->query, err));
@@ -180,17 +195,57 @@ static KW_ERR handle(struct kw_job *job, struct kw_error *err)
         if (code != KW_OK)
             return kw_job_refuse(job, code, err);
     }
-    if (strcmp(job->route->method, "POST") == 0)
-        KW_TRY(kw_job_read_body(job, err));
+    return strcmp(job->route->method, "POST") == 0 ? kw_job_read_body(job, err) : KW_OK;
+}
+
+static KW_ERR handle(struct kw_job *job, struct kw_error *err)
+{
+    KW_TRY(prepare(job, err));
     return job->route->handle(job, err);
+}
+
+static void finish(struct kw_job *job, kw_code code, const struct kw_error *err)
+{
+    if (code == KW_OK)
+        kw_job_answer(job);
+    else
+        kw_job_fail(job, err);
 }
 
 static void run_blocking(void *arg)
 {
+    struct kw_error err;
+    finish(arg, handle(arg, &err), &err);
+}
+
+static void run_prepared(void *arg)
+{
     struct kw_job *job = arg;
     struct kw_error err;
-    if (handle(job, &err) == KW_OK)
-        kw_job_answer(job);
+    finish(job, job->route->handle(job, &err), &err);
+}
+
+/* Whose providers the call may wait for: the tenant's, or those of what is named in the address;
+ * else it shares with what the caller asks besides. */
+static uint64_t group_of(const struct kw_job *job)
+{
+    if (names_tenant(job->route))
+        return kw_job_group('t', kw_bytes_str(job->params.value[0]));
+    if (job->route->kind == KW_ROUTE_ASKING && job->params.count > 0)
+        return kw_job_group('p', kw_bytes_str(job->params.value[0]));
+    return kw_job_group('c', kw_bytes_str(job->call->caller.principal));
+}
+
+/* The body is read here: it says whose call it is. */
+static void begin_tenant(struct kw_job *job)
+{
+    struct kw_error err;
+    const char *tenant = NULL;
+    kw_code code = prepare(job, &err);
+    if (code == KW_OK)
+        code = kw_json_get_str(job->body.root, "tenant", true, &tenant, &err);
+    if (code == KW_OK)
+        kw_job_defer(job, kw_job_group('t', kw_bytes_str(tenant)), run_prepared);
     else
         kw_job_fail(job, &err);
 }
@@ -220,8 +275,10 @@ static KW_ERR start(struct kw_api *api, struct kw_api_call *call, struct kw_erro
         begin_data(job);
     else if (route->kind == KW_ROUTE_PUBLIC)
         run_blocking(job);
+    else if (route->kind == KW_ROUTE_TENANT)
+        begin_tenant(job);
     else
-        kw_job_defer(job, run_blocking);
+        kw_job_defer(job, group_of(job), run_blocking);
     return KW_OK;
 }
 

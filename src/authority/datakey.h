@@ -39,6 +39,7 @@ struct kw_dk_batch {
     size_t count;
     bool more;            /* other batches follow at once, and then kw_ledger_kick */
     uint64_t first_index; /* out: ledger index of the first item's entry */
+    size_t missed;        /* out: of a submission that said KW_AGAIN, the item that is the reason */
     kw_code code;         /* out: of the batch as a whole */
 
     void (*done)(struct kw_dk_batch *batch); /* on the ledger's thread: be brief */

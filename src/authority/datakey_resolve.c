@@ -295,6 +295,7 @@ KW_ERR kw_dk_resolve(struct kw_dk_batch *batch, bool may_block, struct kw_error 
         item->code = allowed ? resolve(batch, item, may_block) : KW_FORBIDDEN;
         if (item->code == KW_AGAIN && !may_block) {
             kw_dk_let_go(batch);
+            batch->missed = i;
             item->code = KW_OK; /* those refused before it stay refused */
             return kw_fail_code(err, KW_AGAIN);
         }
