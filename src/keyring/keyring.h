@@ -116,8 +116,8 @@ KW_ERR kw_keyring_adopt(struct kw_keyring *ring, const struct kw_keyring_facts *
 void kw_keyring_pressure(struct kw_keyring *ring, const char *region, unsigned per_mille);
 
 /* Until then (kw_clock_ms()) every use of this key (0: of any) is validated by a load that begins
- * after the use has asked; those who ask together share one. 0 ends it. Beyond some hundred keys
- * all are. */
+ * after the use has asked; those who ask together share one. A later end that is set already
+ * stays; 0 ends it. Beyond some hundred keys all are. */
 void kw_keyring_strict(struct kw_keyring *ring, uint64_t reference, int64_t until_ms);
 
 /* Another hold on an entry that is held already; and its end (NULL is left alone). */

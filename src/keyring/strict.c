@@ -28,6 +28,13 @@ bool kw_shard_strict(struct kw_shard *shard, uint64_t reference, int64_t now_ms)
     return false;
 }
 
+/* 0 ends it; else nothing makes it shorter: a burst of broken seals must not take back what was
+ * commanded. */
+static int64_t later(int64_t set_ms, int64_t until_ms)
+{
+    return until_ms == 0 || until_ms > set_ms ? until_ms : set_ms;
+}
+
 static bool set_key(struct kw_shard *shard, uint64_t reference, int64_t until_ms)
 {
     size_t i = 0;
@@ -38,10 +45,10 @@ static bool set_key(struct kw_shard *shard, uint64_t reference, int64_t until_ms
             return true;
         if (i == KW_SHARD_STRICT_MAX)
             return false;
-        shard->strict_count++;
+        shard->strict_keys[shard->strict_count++].until_ms = 0;
     }
     shard->strict_keys[i].reference = reference;
-    shard->strict_keys[i].until_ms = until_ms;
+    shard->strict_keys[i].until_ms = later(shard->strict_keys[i].until_ms, until_ms);
     return true;
 }
 
@@ -51,7 +58,7 @@ bool kw_shard_set_strict(struct kw_shard *shard, uint64_t reference, int64_t unt
     bool done = true;
     forget_ended(shard, now_ms);
     if (reference == 0)
-        shard->strict_until_ms = until_ms;
+        shard->strict_until_ms = later(shard->strict_until_ms, until_ms);
     else
         done = set_key(shard, reference, until_ms);
     forget_ended(shard, now_ms);
@@ -66,23 +73,10 @@ static bool set(struct kw_shard *shard, uint64_t reference, int64_t until_ms)
     return done;
 }
 
-static void extend(struct kw_shard *shard, int64_t until_ms)
-{
-    pthread_mutex_lock(&shard->lock);
-    if (until_ms < shard->strict_until_ms)
-        until_ms = shard->strict_until_ms;
-    (void)kw_shard_set_strict(shard, 0, until_ms, kw_clock_ms());
-    pthread_mutex_unlock(&shard->lock);
-}
-
 void kw_keyring_strict(struct kw_keyring *ring, uint64_t reference, int64_t until_ms)
 {
     if (reference != 0 && set(kw_ring_shard(ring, reference), reference, until_ms))
         return;
-    for (size_t i = 0; i < KW_RING_SHARDS; i++) {
-        if (reference == 0)
-            (void)set(&ring->shards[i], 0, until_ms);
-        else
-            extend(&ring->shards[i], until_ms); /* too many keys: then all */
-    }
+    for (size_t i = 0; i < KW_RING_SHARDS; i++)
+        (void)set(&ring->shards[i], 0, until_ms); /* too many keys: then all */
 }

@@ -155,6 +155,20 @@ static void test_anomaly(void **state)
     assert_int_equal(kw_fixture_entries(f, "Anomaly", ""), 2);
 }
 
+/* Whoever can break seals cannot end what was commanded for longer. */
+static void test_anomaly_does_not_shorten(void **state)
+{
+    KW_UNUSED(state);
+    assert_int_equal(be_strict(&kw_fixture_root, "acme", 600000), KW_OK);
+    break_seals(KW_ANOMALY_COUNT);
+    kw_clock_test_offset(61000);
+    for (int i = 0; i < 2; i++) {
+        uint64_t loads = f->eu.unwraps;
+        assert_int_equal(unwrap(1), KW_OK);
+        assert_int_equal(f->eu.unwraps, loads + 1);
+    }
+}
+
 /* As many, but over a longer time. */
 static void test_no_anomaly(void **state)
 {
@@ -189,13 +203,10 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        T(test_strict_tenant),
-        T(test_strict_all),
-        T(test_strict_refused),
-        T(test_strict_without_ledger),
-        T(test_anomaly),
-        T(test_no_anomaly),
-        T(test_anomaly_is_recorded_in_the_end),
+        T(test_strict_tenant),  T(test_strict_all),
+        T(test_strict_refused), T(test_strict_without_ledger),
+        T(test_anomaly),        T(test_anomaly_does_not_shorten),
+        T(test_no_anomaly),     T(test_anomaly_is_recorded_in_the_end),
     };
     return cmocka_run_group_tests_name("authority strict", tests, NULL, NULL);
 }

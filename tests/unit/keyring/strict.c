@@ -62,6 +62,26 @@ static void test_strict_key_ends(void **state)
     kw_keyring_free(ring);
 }
 
+/* What was set for longer is not made shorter by another: it is ended, or it lasts. */
+static void test_strict_is_not_shortened(void **state)
+{
+    struct kw_keyring *ring = open_ring(0, 0, 0);
+    int64_t until_ms = in(600000);
+    KW_UNUSED(state);
+    touch(ring, 7, 1);
+    kw_keyring_strict(ring, 7, until_ms);
+    kw_keyring_strict(ring, 7, in(60000));
+    kw_clock_test_offset(61000);
+    assert_false(resident(ring, 7, 1));
+    kw_keyring_strict(ring, 0, until_ms);
+    kw_keyring_strict(ring, 0, in(1000));
+    assert_int_equal(kw_keyring_stats(ring).strict_until_ms, until_ms);
+    kw_clock_test_offset(601000);
+    touch(ring, 7, 1);
+    assert_true(resident(ring, 7, 1));
+    kw_keyring_free(ring);
+}
+
 /* A validation by the provider that cannot be had is not replaced by what is remembered. */
 static void test_strict_fails_closed(void **state)
 {
@@ -265,17 +285,12 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_teardown(name, reset)
     const struct CMUnitTest tests[] = {
-        T(test_strict_key),
-        T(test_strict_ring),
-        T(test_strict_key_ends),
-        T(test_strict_fails_closed),
-        T(test_strict_waits_for_the_next),
-        T(test_strict_overflow),
-        T(test_held_serves_its_flight),
-        T(test_held_kept),
-        T(test_adopt_for_nobody),
-        T(test_adopt_reports),
-        T(test_adopt_kept),
+        T(test_strict_key),          T(test_strict_ring),
+        T(test_strict_key_ends),     T(test_strict_is_not_shortened),
+        T(test_strict_fails_closed), T(test_strict_waits_for_the_next),
+        T(test_strict_overflow),     T(test_held_serves_its_flight),
+        T(test_held_kept),           T(test_adopt_for_nobody),
+        T(test_adopt_reports),       T(test_adopt_kept),
         T(test_adopt_after_drop),
     };
     kw_secret_allow_unlocked();
