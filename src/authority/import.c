@@ -221,7 +221,11 @@ static KW_ERR unwrap_material(struct kw_authority *authority, const struct impor
         code = check_material(material, err);
     if (code == KW_SEAL_BROKEN || code == KW_USAGE)
         KW_TRY(count_failure(authority, key, import->token, err));
-    return code;
+    return code == KW_SEAL_BROKEN
+               ? kw_fail(err, code,
+                         "this is no material that was wrapped under the public key of "
+                         "this offer: wrap it by RSA_AES_KEY_WRAP_SHA_256")
+               : code;
 }
 
 /* The material is that of a version there is. */

@@ -148,7 +148,9 @@ static void wrong_bytes_do_not_use_the_offer_up_but_ten_do(void **state)
         assert_int_equal(
             kw_import_send(f, "acme", offer.token, kw_buf_bytes(&wrapped), 0, NULL, &err),
             KW_SEAL_BROKEN);
-        assert_string_equal(err.text, kw_code_message(KW_SEAL_BROKEN));
+        /* One text, whatever is wrong with them. */
+        assert_string_equal(err.text, "this is no material that was wrapped under the public key "
+                                      "of this offer: wrap it by RSA_AES_KEY_WRAP_SHA_256");
         wrapped.data[at] ^= 0x10;
     }
     expect_nothing_imported();
