@@ -44,6 +44,16 @@ KW_ERR kw_p11_module_load(const struct kw_p11_options *options, struct kw_p11_mo
 CK_FUNCTION_LIST *kw_p11_module_functions(const struct kw_p11_module *module);
 /* C_Initialize if it was not called yet, or again if anew: somebody finalised the module. */
 CK_RV kw_p11_module_start(struct kw_p11_module *module, bool anew);
+/* Around all that a thread does with the module: while none but one is inside, that one may begin
+ * it anew. */
+void kw_p11_module_enter(struct kw_p11_module *module);
+void kw_p11_module_leave(struct kw_p11_module *module);
+/* Finalises and initialises it, if it was us who initialised it, at most once in two seconds: many
+ * modules look for tokens, or connect to them, at no other time. By a thread inside, which waits a
+ * moment for the others to leave. false: it was not done. */
+bool kw_p11_module_restart(struct kw_p11_module *module);
+/* Another number each time the module was initialised: handles of another are void. */
+uint64_t kw_p11_module_generation(struct kw_p11_module *module);
 /* The last one finalises the module if it was us who initialised it. */
 void kw_p11_module_release(struct kw_p11_module *module);
 
@@ -75,10 +85,15 @@ KW_ERR kw_p11_new(const struct kw_provider_settings *settings, struct kw_p11 **o
 void kw_p11_free(struct kw_p11 *p11);
 KW_CLEANUP_FREE(kw_p11)
 
+/* A condition by the monotonic clock, and a wait of at most ms, which may end early. */
+void kw_p11_cond_init(pthread_cond_t *cond);
+void kw_p11_nap(pthread_cond_t *cond, pthread_mutex_t *lock, int64_t ms);
+
 struct kw_p11_session {
     struct kw_p11 *p11;
     CK_FUNCTION_LIST *fn;
     CK_SESSION_HANDLE handle;
+    uint64_t generation; /* of the module, when it was opened */
     bool open;
     bool writable;
     bool logged_in; /* false too if the token wants no log-in */

@@ -123,7 +123,7 @@ static KW_ERR attempt(struct kw_p11_session *session, struct kw_p11_job *job, st
     return unwrap(session, key, job, err);
 }
 
-KW_ERR kw_p11_job_run(struct kw_p11_session *session, struct kw_p11_job *job, struct kw_error *err)
+static KW_ERR attempts(struct kw_p11_session *session, struct kw_p11_job *job, struct kw_error *err)
 {
     for (int i = 1;; i++) {
         kw_code code = attempt(session, job, err);
@@ -134,4 +134,12 @@ KW_ERR kw_p11_job_run(struct kw_p11_session *session, struct kw_p11_job *job, st
         if (!lost || i == ATTEMPTS)
             return code;
     }
+}
+
+KW_ERR kw_p11_job_run(struct kw_p11_session *session, struct kw_p11_job *job, struct kw_error *err)
+{
+    kw_p11_module_enter(session->p11->module);
+    kw_code code = attempts(session, job, err);
+    kw_p11_module_leave(session->p11->module);
+    return code;
 }

@@ -67,14 +67,31 @@ static KW_ERR judge(struct kw_p11_session *session, const char *label, CK_OBJECT
     return KW_OK;
 }
 
-/* Without a log-in private keys are not seen: a log-in that was lost must not look like a key that
- * is gone. */
+static KW_ERR see_token(struct kw_p11_session *session, struct kw_error *err)
+{
+    CK_SLOT_ID slot = session->slot;
+    CK_TOKEN_INFO token;
+    pthread_mutex_lock(&session->p11->open_lock); /* as in kw_p11_session_open */
+    kw_code code = kw_p11_token_find(session, &slot, err);
+    CK_RV rv = code == KW_OK ? session->fn->C_GetTokenInfo(slot, &token) : CKR_OK;
+    pthread_mutex_unlock(&session->p11->open_lock);
+    KW_TRY(code);
+    if (rv != CKR_OK)
+        return kw_p11_fail(session, rv, "C_GetTokenInfo", err);
+    if (slot != session->slot)
+        return kw_p11_fail(session, CKR_SLOT_ID_INVALID, "C_GetSlotList", err);
+    return KW_OK;
+}
+
+/* Without a log-in private keys are not seen, and without a token no keys at all: neither must look
+ * like a key that is gone. */
 static KW_ERR fail_missing(struct kw_p11_session *session, const char *label, struct kw_error *err)
 {
     bool still = false;
     KW_TRY(kw_p11_is_logged_in(session, &still, err));
     if (session->logged_in && !still)
         return kw_p11_fail(session, CKR_USER_NOT_LOGGED_IN, "C_FindObjects", err);
+    KW_TRY(see_token(session, err));
     return kw_fail(err, KW_KEY_NOT_FOUND, "%s: no secret key has the label %.200s",
                    session->p11->options.where, label);
 }

@@ -3,8 +3,13 @@
  * destructors, and would be called into thin air after a dlclose. */
 #include "pkcs11/internal.h"
 
+#include "base/clock.h"
+
 #include <dlfcn.h>
+#include <stdatomic.h>
 #include <unistd.h>
+
+enum { RESTART_PATIENCE_MS = 100, RESTART_PAUSE_MS = 2000 };
 
 struct kw_p11_module {
     struct kw_p11_module *next;
@@ -13,8 +18,13 @@ struct kw_p11_module {
     pid_t pid; /* a forked child must initialise anew (PKCS#11 2.40, 5.4) */
     unsigned refs;
     pthread_mutex_t start_lock; /* guards what follows; C_Initialize may take its time */
+    pthread_cond_t left;
     bool started;
     bool ours; /* it was not initialised by others before us */
+    bool restarting;
+    unsigned inside;    /* threads that are in its functions, or may go there */
+    int64_t restart_ms; /* not before */
+    _Atomic uint64_t generation;
 };
 
 static pthread_mutex_t list_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -82,6 +92,7 @@ KW_ERR kw_p11_module_load(const struct kw_p11_options *options, struct kw_p11_mo
         module->fn = fn;
         module->pid = getpid();
         pthread_mutex_init(&module->start_lock, NULL);
+        kw_p11_cond_init(&module->left);
         module->next = list;
         list = module;
     }
@@ -99,21 +110,78 @@ CK_FUNCTION_LIST *kw_p11_module_functions(const struct kw_p11_module *module)
     return module->fn;
 }
 
-CK_RV kw_p11_module_start(struct kw_p11_module *module, bool anew)
+static CK_RV initialize(struct kw_p11_module *module)
 {
     CK_C_INITIALIZE_ARGS args = {.flags = CKF_OS_LOCKING_OK};
+    CK_RV rv = module->fn->C_Initialize(&args);
+    if (rv == CKR_OK) {
+        module->ours = true;
+        module->generation++;
+    }
+    if (rv == CKR_CRYPTOKI_ALREADY_INITIALIZED)
+        rv = CKR_OK; /* by another library of this process, or another thread of ours */
+    module->started = rv == CKR_OK;
+    return rv;
+}
+
+CK_RV kw_p11_module_start(struct kw_p11_module *module, bool anew)
+{
     CK_RV rv = CKR_OK;
     pthread_mutex_lock(&module->start_lock);
-    if (!module->started || anew) {
-        rv = module->fn->C_Initialize(&args);
-        if (rv == CKR_OK)
-            module->ours = true;
-        if (rv == CKR_CRYPTOKI_ALREADY_INITIALIZED)
-            rv = CKR_OK; /* by another library of this process, or another thread of ours */
-        module->started = rv == CKR_OK;
-    }
+    if (!module->started || anew)
+        rv = initialize(module);
     pthread_mutex_unlock(&module->start_lock);
     return rv;
+}
+
+uint64_t kw_p11_module_generation(struct kw_p11_module *module)
+{
+    return module->generation;
+}
+
+void kw_p11_module_enter(struct kw_p11_module *module)
+{
+    pthread_mutex_lock(&module->start_lock);
+    while (module->restarting)
+        pthread_cond_wait(&module->left, &module->start_lock);
+    module->inside++;
+    pthread_mutex_unlock(&module->start_lock);
+}
+
+void kw_p11_module_leave(struct kw_p11_module *module)
+{
+    pthread_mutex_lock(&module->start_lock);
+    module->inside--;
+    pthread_cond_broadcast(&module->left);
+    pthread_mutex_unlock(&module->start_lock);
+}
+
+/* With the lock held. One that hangs in the module never leaves. */
+static bool is_alone(struct kw_p11_module *module)
+{
+    int64_t until = kw_clock_ms() + RESTART_PATIENCE_MS;
+    while (module->inside > 1 && kw_clock_ms() < until)
+        kw_p11_nap(&module->left, &module->start_lock, RESTART_PATIENCE_MS);
+    return module->inside == 1;
+}
+
+bool kw_p11_module_restart(struct kw_p11_module *module)
+{
+    bool done = false;
+    pthread_mutex_lock(&module->start_lock);
+    if (module->started && module->ours && !module->restarting &&
+        kw_clock_ms() >= module->restart_ms) {
+        module->restarting = true;
+        module->restart_ms = kw_clock_ms() + RESTART_PAUSE_MS;
+        if (is_alone(module)) {
+            (void)module->fn->C_Finalize(NULL);
+            done = initialize(module) == CKR_OK;
+        }
+        module->restarting = false;
+        pthread_cond_broadcast(&module->left);
+    }
+    pthread_mutex_unlock(&module->start_lock);
+    return done;
 }
 
 static void unlink_module(const struct kw_p11_module *module)
@@ -137,6 +205,7 @@ void kw_p11_module_release(struct kw_p11_module *module)
     unlock_list();
     if (!last)
         return;
+    pthread_cond_destroy(&module->left);
     pthread_mutex_destroy(&module->start_lock);
     free(module);
 }

@@ -10,7 +10,7 @@
 
 enum { FREE_PATIENCE_MS = 2000, NAP_MS = 1000 };
 
-static void init_cond(pthread_cond_t *cond)
+void kw_p11_cond_init(pthread_cond_t *cond)
 {
     pthread_condattr_t monotonic;
     pthread_condattr_init(&monotonic);
@@ -38,8 +38,8 @@ KW_ERR kw_p11_new(const struct kw_provider_settings *settings, struct kw_p11 **o
     p11->pid = getpid();
     pthread_mutex_init(&p11->open_lock, NULL);
     pthread_mutex_init(&p11->lock, NULL);
-    init_cond(&p11->work);
-    init_cond(&p11->ended);
+    kw_p11_cond_init(&p11->work);
+    kw_p11_cond_init(&p11->ended);
     *out = p11;
     return KW_OK;
 }
@@ -55,8 +55,7 @@ static void destroy(struct kw_p11 *p11)
     free(p11);
 }
 
-/* Waits at most ms; may come back early. */
-static void nap(pthread_cond_t *cond, pthread_mutex_t *lock, int64_t ms)
+void kw_p11_nap(pthread_cond_t *cond, pthread_mutex_t *lock, int64_t ms)
 {
     struct timespec until;
     clock_gettime(CLOCK_MONOTONIC, &until);
@@ -96,7 +95,7 @@ void kw_p11_free(struct kw_p11 *p11)
     p11->stopping = true;
     pthread_cond_broadcast(&p11->work);
     while (p11->threads > p11->stuck && kw_clock_ms() < until)
-        nap(&p11->ended, &p11->lock, FREE_PATIENCE_MS);
+        kw_p11_nap(&p11->ended, &p11->lock, FREE_PATIENCE_MS);
     if (part(p11))
         destroy(p11);
 }
@@ -172,7 +171,9 @@ static void *thread_main(void *arg)
     pthread_mutex_lock(&p11->lock);
     serve(p11, &session);
     pthread_mutex_unlock(&p11->lock);
+    kw_p11_module_enter(p11->module);
     kw_p11_session_close(&session);
+    kw_p11_module_leave(p11->module);
     pthread_mutex_lock(&p11->lock);
     bool last = --p11->threads == 0 && p11->orphaned;
     say_ended(p11);
@@ -225,7 +226,7 @@ static void await(struct kw_p11 *p11, struct kw_p11_job *job, int64_t deadline_m
         int64_t left = deadline_ms == 0 ? NAP_MS : deadline_ms - kw_clock_ms();
         if (left <= 0)
             return;
-        nap(&job->answered, &p11->lock, left < NAP_MS ? left : NAP_MS);
+        kw_p11_nap(&job->answered, &p11->lock, left < NAP_MS ? left : NAP_MS);
     }
 }
 

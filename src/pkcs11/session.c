@@ -6,9 +6,15 @@ void kw_p11_keys_forget(struct kw_p11_session *session)
     session->next_kept = 0;
 }
 
+/* A handle from before the module was begun anew may be another session's now. */
+static bool is_void(const struct kw_p11_session *session)
+{
+    return session->generation != kw_p11_module_generation(session->p11->module);
+}
+
 void kw_p11_session_close(struct kw_p11_session *session)
 {
-    if (session->open)
+    if (session->open && !is_void(session))
         (void)session->fn->C_CloseSession(session->handle); /* may be gone already */
     session->open = false;
     kw_p11_keys_forget(session);
@@ -22,15 +28,13 @@ static KW_ERR open_session(struct kw_p11_session *session, bool writable, struct
     if (rv != CKR_OK)
         return kw_p11_fail(session, rv, "C_OpenSession", err);
     session->open = true;
+    session->generation = kw_p11_module_generation(session->p11->module);
     session->writable = writable;
     return kw_p11_login(session, err);
 }
 
-KW_ERR kw_p11_session_open(struct kw_p11_session *session, bool writable, struct kw_error *err)
+static KW_ERR start_and_open(struct kw_p11_session *session, bool writable, struct kw_error *err)
 {
-    if (session->open && (session->writable || !writable))
-        return KW_OK;
-    kw_p11_session_close(session);
     bool anew = session->rv == CKR_CRYPTOKI_NOT_INITIALIZED;
     CK_RV rv = kw_p11_module_start(session->p11->module, anew);
     if (rv != CKR_OK)
@@ -43,5 +47,18 @@ KW_ERR kw_p11_session_open(struct kw_p11_session *session, bool writable, struct
     pthread_mutex_unlock(&session->p11->open_lock);
     if (code != KW_OK)
         kw_p11_session_close(session);
+    return code;
+}
+
+KW_ERR kw_p11_session_open(struct kw_p11_session *session, bool writable, struct kw_error *err)
+{
+    if (session->open && !is_void(session) && (session->writable || !writable))
+        return KW_OK;
+    kw_p11_session_close(session);
+    kw_code code = start_and_open(session, writable, err);
+    /* Tokens that went and came back, a connection that broke: some modules find out only when they
+     * are initialised. */
+    if (code == KW_PROVIDER_UNAVAILABLE && kw_p11_module_restart(session->p11->module))
+        code = start_and_open(session, writable, err);
     return code;
 }

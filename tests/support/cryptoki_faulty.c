@@ -1,9 +1,12 @@
 #include "cryptoki_faulty.h"
 
 #include <dlfcn.h>
+#include <fcntl.h>
 #include <p11-kit/pkcs11.h>
 #include <stdbool.h>
+#include <sys/mman.h>
 #include <sys/random.h>
+#include <unistd.h>
 
 enum { IV_APPENDED = 16 };
 
@@ -11,6 +14,7 @@ enum { IV_APPENDED = 16 };
 
 EXPORT extern struct kw_faulty kw_faulty;
 struct kw_faulty kw_faulty;
+static struct kw_faulty *faults = &kw_faulty;
 
 static CK_FUNCTION_LIST *behind;
 static CK_FUNCTION_LIST front;
@@ -21,10 +25,10 @@ static _Thread_local CK_BYTE own_iv[IV_APPENDED];
 static void hang(void)
 {
     const struct timespec pause = {.tv_nsec = 1000000};
-    atomic_fetch_add(&kw_faulty.hanging, 1);
-    while (atomic_load(&kw_faulty.hang) != 0)
+    atomic_fetch_add(&faults->hanging, 1);
+    while (atomic_load(&faults->hang) != 0)
         nanosleep(&pause, NULL);
-    atomic_fetch_sub(&kw_faulty.hanging, 1);
+    atomic_fetch_sub(&faults->hanging, 1);
 }
 
 static bool take_one(_Atomic uint64_t *counter)
@@ -39,12 +43,12 @@ static bool take_one(_Atomic uint64_t *counter)
 /* CKR_OK: pass the call on. */
 static CK_RV fault(enum kw_faulty_call call)
 {
-    atomic_fetch_add(&kw_faulty.calls[call], 1);
-    if (atomic_load(&kw_faulty.call) != (int)call || take_one(&kw_faulty.skip) ||
-        !take_one(&kw_faulty.times))
+    atomic_fetch_add(&faults->calls[call], 1);
+    if (atomic_load(&faults->call) != (int)call || take_one(&faults->skip) ||
+        !take_one(&faults->times))
         return CKR_OK;
-    if (atomic_load(&kw_faulty.hang) == 0)
-        return atomic_load(&kw_faulty.rv);
+    if (atomic_load(&faults->hang) == 0)
+        return atomic_load(&faults->rv);
     hang();
     return CKR_OK;
 }
@@ -71,7 +75,7 @@ static CK_RV token_info(CK_SLOT_ID slot, CK_TOKEN_INFO *info)
     if (rv == CKR_OK)
         rv = behind->C_GetTokenInfo(slot, info);
     if (rv == CKR_OK)
-        info->flags |= atomic_load(&kw_faulty.set);
+        info->flags |= atomic_load(&faults->set);
     return rv;
 }
 
@@ -98,8 +102,8 @@ static CK_RV login(CK_SESSION_HANDLE session, CK_USER_TYPE user, CK_BYTE *pin, C
 
 static CK_RV find_init(CK_SESSION_HANDLE session, CK_ATTRIBUTE *wanted, CK_ULONG count)
 {
-    int left = atomic_load(&kw_faulty.log_out);
-    while (left > 0 && !atomic_compare_exchange_weak(&kw_faulty.log_out, &left, left - 1))
+    int left = atomic_load(&faults->log_out);
+    while (left > 0 && !atomic_compare_exchange_weak(&faults->log_out, &left, left - 1))
         ;
     if (left > 0)
         (void)behind->C_Logout(session);
@@ -139,7 +143,7 @@ static bool is_zero(const CK_BYTE *bytes, CK_ULONG len)
 static CK_RV encrypt_init(CK_SESSION_HANDLE session, CK_MECHANISM *mechanism, CK_OBJECT_HANDLE key)
 {
     CK_RV rv = fault(KW_FAULTY_ENCRYPT_INIT);
-    int iv = atomic_load(&kw_faulty.iv);
+    int iv = atomic_load(&faults->iv);
     if (rv != CKR_OK || iv == KW_FAULTY_IV_TAKEN)
         return rv != CKR_OK ? rv : behind->C_EncryptInit(session, mechanism, key);
     CK_GCM_PARAMS *given = mechanism->pParameter;
@@ -167,13 +171,13 @@ static CK_RV encrypt(CK_SESSION_HANDLE session, CK_BYTE *data, CK_ULONG len, CK_
     CK_RV rv = behind->C_Encrypt(session, data, len, out, out_len); /* ends the operation */
     if (failed != CKR_OK || rv != CKR_OK)
         return failed != CKR_OK ? failed : rv;
-    if (atomic_load(&kw_faulty.iv) == KW_FAULTY_IV_APPENDED) {
+    if (atomic_load(&faults->iv) == KW_FAULTY_IV_APPENDED) {
         if (room < *out_len + IV_APPENDED)
             return CKR_BUFFER_TOO_SMALL;
         memcpy(out + *out_len, own_iv, IV_APPENDED);
         *out_len += IV_APPENDED;
     }
-    *out_len += (CK_ULONG)atomic_load(&kw_faulty.longer);
+    *out_len += (CK_ULONG)atomic_load(&faults->longer);
     return CKR_OK;
 }
 
@@ -190,12 +194,32 @@ static CK_RV decrypt(CK_SESSION_HANDLE session, CK_BYTE *data, CK_ULONG len, CK_
     if (failed != CKR_OK)
         return failed;
     if (rv == CKR_OK)
-        *out_len += (CK_ULONG)atomic_load(&kw_faulty.longer);
+        *out_len += (CK_ULONG)atomic_load(&faults->longer);
     return rv;
+}
+
+/* Controls in a file are those of whoever has mapped it, too: a test that drives a whole program.
+ */
+static bool share_controls(const char *path)
+{
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    void *mapped = ftruncate(fd, sizeof *faults) == 0
+                       ? mmap(NULL, sizeof *faults, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0)
+                       : MAP_FAILED;
+    close(fd);
+    if (mapped == MAP_FAILED)
+        return false;
+    faults = mapped;
+    return true;
 }
 
 static bool load_behind(void)
 {
+    const char *controls = getenv("KW_FAULTY_CONTROLS");
+    if (controls != NULL && !share_controls(controls))
+        return false;
     const char *path = getenv("KW_FAULTY_BEHIND");
     void *handle = path != NULL ? dlopen(path, RTLD_NOW | RTLD_LOCAL) : NULL;
     void *symbol = handle != NULL ? dlsym(handle, "C_GetFunctionList") : NULL;

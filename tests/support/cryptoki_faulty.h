@@ -1,6 +1,7 @@
 /* A PKCS#11 module of ours for tests: passes calls on to the module that KW_FAULTY_BEHIND names,
- * and fails, hangs or treats IVs as it is told to. It exports its controls as the symbol kw_faulty;
- * several threads may use and change them at once. */
+ * and fails, hangs or treats IVs as it is told to. Its controls are the symbol kw_faulty; or, if
+ * KW_FAULTY_CONTROLS names a file, that file, which several processes may map. Several threads may
+ * use and change them at once. */
 #ifndef KW_TESTS_CRYPTOKI_FAULTY_H
 #define KW_TESTS_CRYPTOKI_FAULTY_H
 

@@ -299,6 +299,15 @@ void kw_softhsm_finalize(void)
     ok(fn->C_Finalize(NULL));
 }
 
+void kw_softhsm_take_away(bool away)
+{
+    char here[4400];
+    char there[4400];
+    snprintf(here, sizeof here, "%s/tokens", folder);
+    snprintf(there, sizeof there, "%s/away", folder);
+    assert_int_equal(away ? rename(here, there) : rename(there, here), 0);
+}
+
 bool kw_softhsm_is_finalized(void)
 {
     CK_INFO info;

@@ -66,6 +66,8 @@ bool kw_softhsm_key_is_locked_in(const char *label);
 void kw_softhsm_close_all_sessions(void);
 void kw_softhsm_log_out(void);
 void kw_softhsm_finalize(void);
+/* The folder of the tokens is moved away, or back. */
+void kw_softhsm_take_away(bool away);
 /* Has the last provider finalised it? */
 bool kw_softhsm_is_finalized(void);
 /* The number of the token's slot, as text. */

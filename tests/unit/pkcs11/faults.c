@@ -7,6 +7,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 #include <p11-kit/pkcs11.h>
@@ -188,6 +189,20 @@ static void a_module_that_does_not_start_is_started_later(void **state)
     ok(round_trip(*state));
 }
 
+/* Modules look for tokens when they are initialised, and many never again. */
+static void a_token_that_its_module_gave_up_comes_back(void **state)
+{
+    KW_AUTO(kw_buf) wrapped = KW_BUF_INIT;
+    ok(wrap(*state, &wrapped));
+    kw_softhsm_take_away(true);
+    fails(KW_PROVIDER_UNAVAILABLE, kw_provider_check(*state, "eu", 0, &err));
+    kw_softhsm_take_away(false);
+    for (int tries = 0; tries < 1000 && unwrap(*state, &wrapped) != KW_OK; tries++)
+        usleep(20000);
+    ok(unwrap(*state, &wrapped));
+    ok(round_trip(*state));
+}
+
 /* An administrator's tool, or another library of the process. */
 static void what_others_end_is_begun_again(void **state)
 {
@@ -275,6 +290,7 @@ int main(void)
         TEST(broken_copies_and_broken_modules_are_told_apart),
         TEST(a_token_that_is_away_comes_back),
         TEST(a_module_that_does_not_start_is_started_later),
+        TEST(a_token_that_its_module_gave_up_comes_back),
         TEST(what_others_end_is_begun_again),
         TEST(a_lost_log_in_is_no_missing_key),
         TEST(a_module_that_hides_its_iv_is_caught),
