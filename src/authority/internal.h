@@ -65,7 +65,7 @@ struct kw_authority {
     size_t region_count;
     struct kw_data_class classes[KW_CLASSES_MAX];
     size_t class_count;
-    bool hsm_classes; /* one of them wants keys in hardware */
+    bool hsm_classes;                   /* one of them wants keys in hardware */
     struct kw_keyring_age age;          /* of classes that set none; filled in */
     struct kw_keyring_age attached_age; /* filled in: never 0 */
     uint32_t window_days;
