@@ -124,18 +124,6 @@ KW_ERR kw_handle_providers_list(struct kw_job *job, struct kw_error *err)
 /* ---- The check --------------------------------------------------------------------------------
  */
 
-struct search {
-    const char *provider;
-    char region[KW_ROUTER_REGION_SIZE];
-};
-
-static void note_region(void *arg, const struct kw_route_status *status)
-{
-    struct search *search = arg;
-    if (search->region[0] == '\0' && strcmp(status->provider, search->provider) == 0)
-        memcpy(search->region, status->region, sizeof search->region);
-}
-
 static void write_step(struct kw_json_writer *w, const struct kw_probe_step *step)
 {
     kw_json_begin(w, NULL, '{');
@@ -165,19 +153,24 @@ static void write_check(struct kw_job *job, const struct kw_root_check *check,
     kw_json_end(&w);
 }
 
-/* The route's own key, for the answer: the check is of that one where the caller names none. */
-struct own_key {
-    const struct kw_root_check *check;
-    const char *key;
+/* Region and key of the answer, where the caller names none: the first route's that was found. */
+struct named {
+    struct kw_root_check *check;
+    char region[KW_ROUTER_REGION_SIZE];
 };
 
-static void note_key(void *arg, const struct kw_route_status *status)
+static void name_route(void *arg, const struct kw_route_status *status)
 {
-    struct own_key *own = arg;
-    if (strcmp(status->region, own->check->region) == 0 &&
-        strcmp(status->provider, own->check->provider) == 0 && status->key != NULL &&
-        status->key[0] != '\0')
-        own->key = status->key;
+    struct named *named = arg;
+    struct kw_root_check *check = named->check;
+    if (strcmp(status->provider, check->provider) != 0)
+        return;
+    if (check->region == NULL) {
+        memcpy(named->region, status->region, sizeof named->region);
+        check->region = named->region;
+    }
+    if (check->key == NULL && strcmp(status->region, check->region) == 0 && status->key[0] != '\0')
+        check->key = status->key;
 }
 
 static KW_ERR read_check(struct kw_job *job, struct kw_root_check *check, struct kw_error *err)
@@ -197,22 +190,13 @@ KW_ERR kw_handle_provider_check(struct kw_job *job, struct kw_error *err)
     struct kw_authority *authority = job->api->authority;
     struct kw_root_check check = {0};
     KW_TRY(read_check(job, &check, err));
-    struct search search = {.provider = check.provider};
-    kw_router_each(kw_authority_router(authority), note_region, &search);
-    if (check.region == NULL)
-        check.region = search.region;
-    if (search.region[0] == '\0' && (job->call->caller.rights & KW_RIGHT_MANAGE_KEYS) != 0)
-        return kw_fail(err, KW_NOT_FOUND,
-                       "no region has a provider '%.64s': 'keyward provider list' shows them",
-                       check.provider);
     struct kw_probe_report *report = calloc(1, sizeof *report);
     if (report == NULL)
         return kw_fail_code(err, KW_NO_MEMORY);
     kw_code code = kw_authority_root_check(authority, &job->call->caller, &check, report, err);
-    struct own_key own = {.check = &check, .key = check.key};
-    if (code == KW_OK && check.key == NULL)
-        kw_router_each(kw_authority_router(authority), note_key, &own);
-    check.key = own.key;
+    struct named named = {.check = &check};
+    if (code == KW_OK)
+        kw_router_each(kw_authority_router(authority), name_route, &named);
     if (code == KW_OK)
         write_check(job, &check, report);
     free(report);

@@ -44,18 +44,18 @@ static bool may_touch(const struct kw_caller *caller, const char *tenants, bool 
     return each && any;
 }
 
-/* Whose providers the others are is none of the caller's business. */
-static bool is_shown(const struct listing *listing, const struct kw_route_status *route)
+/* Whose providers the others are, and that there are any, is none of the caller's business. */
+static bool is_shown(const struct kw_caller *caller, const struct kw_route_status *route)
 {
-    return listing->whole || route->tenants == NULL ||
-           may_touch(listing->caller, route->tenants, false);
+    return route->tenants == NULL || kw_caller_may_touch(caller, "*") ||
+           may_touch(caller, route->tenants, false);
 }
 
 static void list_route(void *arg, const struct kw_route_status *route)
 {
     struct listing *listing = arg;
     struct kw_root_report *report = &listing->report;
-    if (listing->no_memory || !is_shown(listing, route))
+    if (listing->no_memory || !is_shown(listing->caller, route))
         return;
     if (report->count == listing->capacity) {
         size_t capacity = listing->capacity == 0 ? 16 : 2 * listing->capacity;
@@ -127,6 +127,7 @@ KW_ERR kw_authority_roots(struct kw_authority *authority, const struct kw_caller
  */
 
 struct checking {
+    const struct kw_caller *caller;
     const struct kw_root_check *asked;
     struct kw_probe_report *report;
     struct kw_route_status route;
@@ -137,14 +138,14 @@ struct checking {
 static void look_for(void *arg, const struct kw_route_status *route)
 {
     struct checking *checking = arg;
-    if (strcmp(route->provider, checking->asked->provider) != 0)
+    const char *region = checking->asked->region;
+    if (checking->found || strcmp(route->provider, checking->asked->provider) != 0 ||
+        !is_shown(checking->caller, route))
         return;
-    if (strcmp(route->region, checking->asked->region) != 0) {
-        checking->elsewhere = true;
-        return;
-    }
-    checking->route = *route;
-    checking->found = true;
+    checking->found = region == NULL || strcmp(route->region, region) == 0;
+    checking->elsewhere |= !checking->found;
+    if (checking->found)
+        checking->route = *route;
 }
 
 /* The wall holds for checks, too. */
@@ -152,7 +153,7 @@ static KW_ERR find_route(struct kw_authority *authority, struct checking *checki
                          struct kw_error *err)
 {
     const struct kw_root_check *asked = checking->asked;
-    if (!kw_authority_region(authority, asked->region))
+    if (asked->region != NULL && !kw_authority_region(authority, asked->region))
         return kw_fail(err, KW_UNKNOWN_REGION, "no region is called '%.32s': see [region.NAME]",
                        asked->region);
     kw_router_each(authority->router, look_for, checking);
@@ -184,9 +185,10 @@ static KW_ERR probe(struct kw_change *change, struct kw_error *err)
     struct checking *checking = change->arg;
     const struct kw_root_check *asked = checking->asked;
     KW_TRY(find_route(change->authority, checking, err));
+    change->region = checking->route.region;
     KW_TRY(may_check(change->caller, &checking->route, err));
     struct kw_provider *provider =
-        kw_router_provider(change->authority->router, asked->region, asked->provider);
+        kw_router_provider(change->authority->router, checking->route.region, asked->provider);
     const struct kw_probe probe = {.key = asked->key != NULL ? asked->key : checking->route.key,
                                    .disabled = asked->disabled,
                                    .create = asked->create,
@@ -238,7 +240,7 @@ KW_ERR kw_authority_root_check(struct kw_authority *authority, const struct kw_c
     struct kw_probe_report *report = calloc(1, sizeof *report);
     if (report == NULL)
         return kw_fail_code(err, KW_NO_MEMORY);
-    struct checking checking = {.asked = check, .report = report};
+    struct checking checking = {.caller = caller, .asked = check, .report = report};
     struct kw_change change = {.authority = authority,
                                .caller = caller,
                                .operation = "CheckProvider",

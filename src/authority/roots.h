@@ -26,9 +26,11 @@ KW_ERR kw_authority_roots(struct kw_authority *authority, const struct kw_caller
 
 /* A round trip with a root key of a region's provider (provider/probe.h), recorded in the ledger as
  * CheckProvider. Its calls are not counted as costs. KW_REGION_WALL: the provider is none of this
- * region. KW_UNKNOWN_REGION, KW_NOT_FOUND; KW_USAGE where a key must be named. */
+ * region. KW_UNKNOWN_REGION; KW_NOT_FOUND, also for a provider of others' customers; KW_USAGE where
+ * a key must be named. */
 struct kw_root_check {
-    const char *region, *provider;
+    const char *region; /* NULL: the first that has the provider */
+    const char *provider;
     const char *key;      /* NULL: the route's */
     const char *disabled; /* a key that is switched off there; NULL: that step is left out */
     bool create;          /* make the key if it is not there */

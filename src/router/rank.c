@@ -39,18 +39,17 @@ size_t kw_router_rank(struct kw_region_routes *region, bool hsm, bool health,
     return count;
 }
 
-/* Is tenant one of the comma-separated list? */
+/* Is tenant one of the list? */
 static bool serves(const struct kw_route *guest, const char *tenant)
 {
     size_t len = tenant != NULL ? strlen(tenant) : 0;
     if (len == 0)
         return false;
     for (const char *at = guest->tenants; *at != '\0';) {
-        at += strspn(at, ", \t");
-        size_t size = strcspn(at, ", \t");
+        size_t size = strcspn(at, ",");
         if (size == len && memcmp(at, tenant, len) == 0)
             return true;
-        at += size;
+        at += size + (at[size] == ',');
     }
     return false;
 }

@@ -42,6 +42,25 @@ struct entry {
     uint64_t price_nano;
 };
 
+/* Names with one comma between each two, and nothing else. */
+static char *copy_names(const char *list)
+{
+    char *copy = malloc(strlen(list) + 1);
+    size_t len = 0;
+    for (list += strspn(list, ", \t"); copy != NULL && *list != '\0';
+         list += strspn(list, ", \t")) {
+        size_t size = strcspn(list, ", \t");
+        if (len > 0)
+            copy[len++] = ',';
+        memcpy(copy + len, list, size);
+        len += size;
+        list += size;
+    }
+    if (copy != NULL)
+        copy[len] = '\0';
+    return copy;
+}
+
 static KW_ERR fill(struct kw_router *router, struct kw_region_routes *region,
                    const struct entry *from, const struct kw_router_options *options,
                    struct kw_route *route, struct kw_error *err)
@@ -61,7 +80,7 @@ static KW_ERR fill(struct kw_router *router, struct kw_region_routes *region,
     route->price_nano = from->price_nano;
     route->breaker = breaker_for(router, from->provider, options);
     route->key = strdup(from->key);
-    route->tenants = from->tenants != NULL ? strdup(from->tenants) : NULL;
+    route->tenants = from->tenants != NULL ? copy_names(from->tenants) : NULL;
     if (route->key != NULL && route->breaker != NULL &&
         (route->tenants != NULL || from->tenants == NULL))
         return KW_OK;

@@ -162,7 +162,8 @@ struct kw_route_status {
     int64_t latency_us; /* moving average of good calls; 0: none yet */
     uint64_t wraps, unwraps, failures;
     uint64_t spent_nano, price_nano;
-    const char *tenants; /* of a guest: for whom; NULL: a route of the region's own */
+    const char *tenants; /* of a guest: for whom, with commas between, no spaces; NULL: a route of
+                            the region's own */
 };
 
 /* Every route, region by region, in the order of the lists, then its guests. */

@@ -16,7 +16,7 @@ static const struct kw_fixture_place places[] = {
     {.provider = "a", .region = "eu", .price_nano = 3000, .hsm = true},
     {.provider = "b", .region = "eu", .price_nano = 5000},
     {.provider = "c", .region = "us"},
-    {.provider = "guest", .region = "eu", .tenants = "acme,globex"},
+    {.provider = "guest", .region = "eu", .tenants = "acme, globex"},
 };
 
 static int setup(void **state)
@@ -69,7 +69,7 @@ static void providers_are_listed(void **state)
 static void who_acts_for_some_sees_theirs(void **state)
 {
     KW_UNUSED(state);
-    struct kw_caller theirs = kw_fixture_caller("auditor", "acme");
+    struct kw_caller theirs = kw_fixture_caller("auditor", "globex");
     struct kw_caller others = kw_fixture_caller("auditor", "other");
     struct kw_caller none = kw_fixture_caller("auditor", "*");
     none.rights = KW_RIGHT_USE_KEYS;
@@ -154,6 +154,39 @@ static void who_may_check(void **state)
     assert_int_equal(kw_fixture_entries(f, "CheckProvider", "forbidden"), 4);
 }
 
+/* What is said of a customer's provider to who acts for others is what is said of none. */
+static void others_providers_are_not_found(void **state)
+{
+    static struct kw_probe_report report;
+    KW_UNUSED(state);
+    struct kw_caller stranger = kw_fixture_caller("admin", "other");
+    const char *const regions[] = {"eu", "us", NULL};
+    for (size_t i = 0; i < KW_COUNT(regions); i++) {
+        const struct kw_root_check theirs = {
+            .region = regions[i], .provider = "guest", .key = "theirs"};
+        const struct kw_root_check nobodys = {
+            .region = regions[i], .provider = "gusto", .key = "theirs"};
+        struct kw_error of_nobodys;
+        assert_int_equal(check(&stranger, &nobodys, &report), KW_NOT_FOUND);
+        of_nobodys = err;
+        assert_int_equal(check(&stranger, &theirs, &report), KW_NOT_FOUND);
+        char *name = strstr(of_nobodys.text, "gusto");
+        assert_non_null(name);
+        memcpy(name, "guest", strlen("guest"));
+        assert_string_equal(err.text, of_nobodys.text);
+    }
+    assert_int_equal(atomic_load(&kw_fixture_script(f, "guest")->wraps), 0);
+}
+
+static void the_first_region_is_taken(void **state)
+{
+    static struct kw_probe_report report;
+    KW_UNUSED(state);
+    const struct kw_root_check anywhere = {.provider = "c"};
+    assert_int_equal(check(root, &anywhere, &report), KW_OK);
+    assert_int_equal(kw_fixture_entries(f, "CheckProvider", ""), 1);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
 
 int main(void)
@@ -164,6 +197,8 @@ int main(void)
         TEST(a_check_is_made_and_recorded),
         TEST(the_wall_holds_for_checks),
         TEST(who_may_check),
+        TEST(others_providers_are_not_found),
+        TEST(the_first_region_is_taken),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -113,7 +113,7 @@ static void count_guests(void *arg, const struct kw_route_status *status)
     assert_string_equal(status->key, "");
     assert_string_equal(status->region, "eu");
     if (strcmp(status->provider, "p2") == 0) {
-        assert_string_equal(status->tenants, "acme, initech");
+        assert_string_equal(status->tenants, "acme,initech");
         assert_int_equal(status->price_nano, 7);
         assert_int_equal(status->spent_nano, 7);
         assert_int_equal(status->wraps, 1);
