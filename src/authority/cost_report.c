@@ -38,12 +38,36 @@ static void gather_pending(struct gathering *to, struct kw_meter *meter)
     pthread_mutex_unlock(&meter->lock);
 }
 
+/* Does the name stand in the list before this place? */
+static bool stands_before(const char *list, const char *place, const char *tenant)
+{
+    char other[KW_TENANT_MAX + 1];
+    while (list < place && kw_next_tenant(&list, other))
+        if (list < place && strcmp(other, tenant) == 0)
+            return true;
+    return false;
+}
+
+/* Who may see some tenants does not have all the others' rows read for that. */
+static KW_ERR gather_stored(struct kw_store *store, struct gathering *to, struct kw_error *err)
+{
+    char tenant[KW_TENANT_MAX + 1];
+    const char *tenants = to->caller->tenants;
+    struct kw_cost_range range = {to->query->from_day, to->query->to_day, to->query->tenant};
+    if (range.tenant != NULL || kw_caller_may_touch(to->caller, "*"))
+        return kw_store_costs(store, &range, gather, to, err);
+    range.tenant = tenant;
+    while (to->code == KW_OK && kw_next_tenant(&tenants, tenant))
+        if (tenant[0] != '\0' && !stands_before(to->caller->tenants, tenants, tenant))
+            KW_TRY(kw_store_costs(store, &range, gather, to, err));
+    return KW_OK;
+}
+
 /* Between a row's leaving the meter and its being stored there is no report. */
 static KW_ERR gather_all(struct kw_authority *authority, struct gathering *to, struct kw_error *err)
 {
-    const struct kw_cost_range range = {to->query->from_day, to->query->to_day, to->query->tenant};
     pthread_mutex_lock(&authority->costs->book);
-    kw_code code = kw_store_costs(authority->store, &range, gather, to, err);
+    kw_code code = gather_stored(authority->store, to, err);
     if (code == KW_OK && to->code == KW_OK && authority->meter != NULL)
         gather_pending(to, authority->meter);
     pthread_mutex_unlock(&authority->costs->book);

@@ -114,6 +114,9 @@ kw_code kw_gate_version(enum kw_key_state version, bool protect);
 KW_ERR kw_caller_check(const struct kw_caller *caller, enum kw_right right, const char *tenant,
                        struct kw_error *err);
 
+/* Steps through a list of tenants with commas between; false at its end. */
+bool kw_next_tenant(const char **list, char out[KW_TENANT_MAX + 1]);
+
 /* classes.c */
 const struct kw_data_class *kw_class_by_tag(const struct kw_authority *authority,
                                             const uint8_t tag[KW_CLASS_TAG_SIZE]);

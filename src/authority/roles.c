@@ -24,6 +24,17 @@ static bool next_item(const char **list, struct kw_bytes *out)
     return true;
 }
 
+bool kw_next_tenant(const char **list, char out[KW_TENANT_MAX + 1])
+{
+    struct kw_bytes item;
+    if (!next_item(list, &item))
+        return false;
+    size_t len = item.len <= KW_TENANT_MAX ? item.len : 0; /* no tenant's name is longer */
+    memcpy(out, item.data, len);
+    out[len] = '\0';
+    return true;
+}
+
 static KW_ERR role_rights(struct kw_bytes name, unsigned *rights, struct kw_error *err)
 {
     for (size_t i = 0; i < KW_COUNT(roles_table); i++) {

@@ -18,24 +18,12 @@ struct listing {
     bool no_memory;
 };
 
-/* Steps through a comma-separated list; false at its end. */
-static bool next_tenant(const char **list, char out[KW_TENANT_MAX + 1])
-{
-    size_t len = strcspn(*list, ",");
-    if (**list == '\0')
-        return false;
-    snprintf(out, KW_TENANT_MAX + 1, "%.*s", (int)(len <= KW_TENANT_MAX ? len : KW_TENANT_MAX),
-             *list);
-    *list += len + ((*list)[len] == ',');
-    return true;
-}
-
 /* May the caller touch one of them, or each of them? */
 static bool may_touch(const struct kw_caller *caller, const char *tenants, bool each)
 {
     char tenant[KW_TENANT_MAX + 1];
     bool any = false;
-    while (next_tenant(&tenants, tenant)) {
+    while (kw_next_tenant(&tenants, tenant)) {
         bool may = kw_caller_may_touch(caller, tenant);
         if (may != each)
             return may;

@@ -345,7 +345,7 @@ static void amounts_end_at_the_largest(void **state)
 static void days_and_callers_limit_a_report(void **state)
 {
     KW_UNUSED(state);
-    struct kw_caller some = kw_fixture_caller("auditor", "b,c");
+    struct kw_caller some = kw_fixture_caller("auditor", "b,c,b,nobody,c"); /* once each */
     struct kw_caller none = kw_fixture_caller("auditor", "*");
     none.rights = KW_RIGHT_USE_KEYS;
     call("a", "a", 1);
