@@ -330,6 +330,32 @@ static void test_customer_does_not_answer(void **state)
     failing(KW_PROVIDER_UNAVAILABLE, 503, "customer_unavailable");
 }
 
+/* To open says it too, and to nobody who may not act for the tenant. */
+static void test_whose_side_an_unwrap_says(void **state)
+{
+    struct kw_caller stranger = kw_fixture_caller("service", "us1");
+    KW_UNUSED(state);
+    kw_fixture_tenant(a->f, "us1", "us");
+    attach("", "attached");
+    struct kw_asked *made =
+        ask_ok("POST", "/v1/data-keys/generate", "{\"tenant\":\"acme\",\"region\":\"eu\"}", 200);
+    const char *wrapped = kw_text_at(made, "items.0.wrapped");
+    atomic_store(&kw_fixture_script(a->f, "acme-kms")->fail_with, KW_KEY_SUSPENDED);
+    kw_asked_free(ask_ok("POST", "/v1/flush", "{}", 200));
+    struct kw_asked *own = kw_ask(a, root, "POST", "/v1/data-keys/unwrap",
+                                  "{\"items\":[{\"wrapped\":\"%s\"}]}", wrapped);
+    is(own, "error.code", "customer_key_refused");
+    assert_non_null(strstr(kw_text_at(own, "error.message"),
+                           "tenant acme, region eu: the customer's side, provider acme-kms"));
+    struct kw_asked *other = kw_ask(a, &stranger, "POST", "/v1/data-keys/unwrap",
+                                    "{\"items\":[{\"wrapped\":\"%s\"}]}", wrapped);
+    is(other, "error.code", "forbidden");
+    assert_null(strstr(kw_text_at(other, "error.message"), "acme"));
+    kw_asked_free(other);
+    kw_asked_free(own);
+    kw_asked_free(made);
+}
+
 static void test_attach_refused(void **state)
 {
     struct kw_caller service = kw_fixture_caller("service", "*");
@@ -366,6 +392,7 @@ int main(void)
         T(test_versions_of_a_key_that_was_held),
         T(test_refused_by_the_customer),
         T(test_customer_does_not_answer),
+        T(test_whose_side_an_unwrap_says),
         T(test_attach_refused),
     };
     return cmocka_run_group_tests_name("api custody", tests, NULL, NULL);
