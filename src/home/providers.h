@@ -8,7 +8,7 @@
 #include "config/config.h"
 #include "router/router.h"
 
-enum { KW_HOME_PROVIDERS_MAX = 128 };
+enum { KW_HOME_PROVIDERS_MAX = 1280 };
 
 struct kw_home_providers {
     size_t count;

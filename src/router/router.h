@@ -32,7 +32,7 @@ struct kw_router;
 
 enum {
     KW_ROUTES_MAX = 8,
-    KW_GUESTS_MAX = 64,
+    KW_GUESTS_MAX = 1024,
     KW_ROUTER_REGIONS_MAX = 32,
     KW_ROUTER_REGION_SIZE = 17
 };
