@@ -23,6 +23,7 @@ class Scene(Case):
         for name, provider in providers.items():
             if getattr(provider, "makes_key", False):
                 self.ok("provider", "check", name, "--create", "--data", self.data, env=self.env)
+                provider.forget_calls()
 
     def begin(self, providers, *settings, more=""):
         """The same, with a server and tenants, and a data key of each."""
@@ -55,11 +56,11 @@ class Scene(Case):
 
     # Faults, and the figures of each.
 
-    SECONDS = 3 if SLOW else 0.5
+    SECONDS = 3 if SLOW else 0.7
 
     def every_fault(self, first, second):
         """Each fault of the preferred provider, under load, while the other is well: nobody notices. What is printed:
-        the requests during it, how long they took, and how soon after its end the provider was asked again."""
+        the requests answered during it, how long they took, and how soon after its end the provider was asked again."""
         label = f"`{first.settings()['kind']}`, then `{second.settings()['kind']}`"
         print("\n| Providers | Fault of the first | Requests | Failed | Median, ms | Slowest, ms | Back after, s |\n"
               "|---|---|--:|--:|--:|--:|--:|")
@@ -71,14 +72,14 @@ class Scene(Case):
             begun = time.monotonic()
             begin()
             time.sleep(self.SECONDS)
-            requests, failed, median, slowest = figures(load.since(begun))
+            requests, failed, median, slowest = figures([call for call in list(load.calls) if call[1] >= begun])
             first.mend()
             mended = time.monotonic()
             self.healthy_again("first")
             print(f"| {label} | {what} | {requests} | {len(failed)} | {median:.1f} | {slowest:.0f} | "
                   f"{time.monotonic() - mended:.1f} |", flush=True)
             self.assertEqual(failed, [], what)
-            self.assertGreater(requests, 10, what)
+            self.assertGreaterEqual(requests, 4, what)
         self.assertEqual(figures(load.end().calls)[1], [])
 
     # What calls were counted, and what the providers saw.
@@ -88,9 +89,11 @@ class Scene(Case):
         report = json.loads(self.ok("cost", "--json", "--data", self.data, env=self.env))
         found = {}
         for line in report["lines"]:
-            sums = found.setdefault(line["provider"], {"wrap": 0, "unwrap": 0, "failures": 0})
+            sums = found.setdefault(line["provider"], {"wrap": 0, "unwrap": 0, "failures": 0, "check": 0})
             for name, column in (("wrap", "wraps"), ("unwrap", "unwraps"), ("failures", "failures")):
                 sums[name] += line[column]
+            paid = round(float(line["spent"]) / float(PRICE))
+            sums["check"] += paid - line["wraps"] - line["unwraps"]
         return found, report
 
     def use_keys(self, count):

@@ -47,6 +47,9 @@ class SoftHsm:
     def settings(self):
         return {"kind": "pkcs11", "key": self.KEY, "module": MODULE, "token": "keyward", "pin_file": self.folder / "pin"}
 
+    def forget_calls(self):
+        self.controls.calls[:] = [0] * len(CALLS)
+
     def count(self, call):
         return self.controls.calls[CALLS.index(call)]
 
