@@ -2,9 +2,9 @@
  * answer is well formed, an error names itself, none is an internal one, and nobody gets a data key
  * who may not use keys.
  *
- * Input: a letter for the address, a letter for the caller, and the body (or, for the last two
- * letters, path or query). WRAPPED and SEALED in it stand for a wrapped data key of tenant acme and
- * an envelope. */
+ * Input: a letter for the address, a letter for the caller, and the body (or, for the letters q to
+ * t, a path, or the query of a list). WRAPPED, SEALED and TOKEN in it stand for a wrapped data key
+ * of tenant acme, an envelope, and the token of an import that was offered to globex. */
 #include "api/api.h"
 #include "json/json.h"
 
@@ -31,6 +31,16 @@ static const char *const paths[] = {
     "/v1/tenants/globex/keys/eu/rotate",
     "/v1/tenants/globex/keys/eu/schedule-destroy",
     "/v1/tenants/globex/keys/eu/cancel-destroy",
+    NULL, /* a path */
+    "/v1/tenants?",
+    "/v1/costs?",
+    "/v1/providers?",
+    "/v1/tenants/globex/keys/eu/import",
+    "/v1/tenants/globex/keys/eu/end-material",
+    "/v1/tenants/globex/keys/eu/attach",
+    "/v1/tenants/globex/keys/eu/detach",
+    "/v1/cache/strict",
+    "/v1/providers/software/check",
 };
 
 static const struct kw_caller callers[] = {
@@ -41,7 +51,7 @@ static const struct kw_caller callers[] = {
 
 static char dir[256];
 static struct kw_api *api;
-static struct kw_buf wrapped, envelope;
+static struct kw_buf wrapped, envelope, token;
 
 static void must(bool good, const char *what)
 {
@@ -126,22 +136,27 @@ static void open_all(void)
         &wrapped);
     ask("/v1/seal", "{\"tenant\":\"acme\",\"region\":\"eu\",\"plaintext\":\"aGVsbG8=\"}",
         "\"envelope\":\"", &envelope);
+    ask("/v1/tenants/globex/keys/eu/import-offer", "{}", "\"token\":\"", &token);
 }
 
 /* input with the placeholders filled in. */
 static void expand(struct kw_bytes input, struct kw_buf *out)
 {
+    const struct {
+        const char *name;
+        const struct kw_buf *with;
+    } placeholders[] = {{"WRAPPED", &wrapped}, {"SEALED", &envelope}, {"TOKEN", &token}};
     while (input.len > 0) {
-        const struct kw_buf *with = NULL;
+        struct kw_bytes with = kw_bytes(input.data, 1);
         size_t len = 1;
-        if (input.len >= 7 && memcmp(input.data, "WRAPPED", 7) == 0) {
-            with = &wrapped;
-            len = 7;
-        } else if (input.len >= 6 && memcmp(input.data, "SEALED", 6) == 0) {
-            with = &envelope;
-            len = 6;
+        for (size_t i = 0; i < KW_COUNT(placeholders); i++) {
+            size_t name_len = strlen(placeholders[i].name);
+            if (input.len < name_len || memcmp(input.data, placeholders[i].name, name_len) != 0)
+                continue;
+            with = kw_buf_bytes(placeholders[i].with);
+            len = name_len;
         }
-        kw_buf_append(out, with != NULL ? with->data : input.data, with != NULL ? with->len : len);
+        kw_buf_append(out, with.data, with.len);
         input = kw_bytes(input.data + len, input.len - len);
     }
 }
@@ -168,16 +183,21 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         open_all();
     if (size < 2 || size > 65536)
         return 0;
-    size_t route = (size_t)(data[0] - 'a') % (KW_COUNT(paths) + 2);
+    const char *path = paths[(size_t)(data[0] - 'a') % KW_COUNT(paths)];
+    char list[32] = "";
     expand(kw_bytes(data + 2, size - 2), &text);
     const char *rest = kw_buf_str(&text);
     struct kw_api_call call = {.method = "GET",
-                               .path = route == KW_COUNT(paths) ? rest : "/v1/tenants",
-                               .query = route == KW_COUNT(paths) + 1 ? rest : "",
+                               .path = rest,
+                               .query = "",
                                .caller = callers[(size_t)(data[1] - 'a') % KW_COUNT(callers)]};
-    if (route < KW_COUNT(paths)) {
+    if (path != NULL && strchr(path, '?') != NULL) {
+        snprintf(list, sizeof list, "%.*s", (int)strcspn(path, "?"), path);
+        call.path = list;
+        call.query = rest;
+    } else if (path != NULL) {
         call.method = "POST";
-        call.path = paths[route];
+        call.path = path;
         call.body = kw_buf_bytes(&text);
     }
     kw_api_run(api, &call);
