@@ -78,9 +78,9 @@ KW_ERR kw_store_written(struct kw_store *store, kw_code code)
 static KW_ERR take_turn(struct kw_store *store, struct kw_error *err)
 {
     struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
+    clock_gettime(CLOCK_MONOTONIC, &until); /* the wall clock may be set meanwhile */
     until.tv_sec += BEGIN_WAIT_SECONDS;
-    if (pthread_mutex_timedlock(&store->writer, &until) != 0)
+    if (pthread_mutex_clocklock(&store->writer, CLOCK_MONOTONIC, &until) != 0)
         return kw_fail(err, KW_STORE_UNAVAILABLE,
                        "the database is busy with another change: try again");
     atomic_store(&store->owner, &self);
