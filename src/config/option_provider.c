@@ -64,7 +64,8 @@ static const struct provider_option {
       "Who makes the IV of a wrap. Not set: ours."},
      "pkcs11"},
     {{"provider.*.key", KW_OPTION_TEXT, "", 0, 0, NULL,
-      "The root key there, for regions that name none by NAME=KEY."},
+      "The root key there, for regions that name none by NAME=KEY; of a customer's: the only one "
+      "that keys may be attached to."},
      NULL},
     {{"provider.*.key_file", KW_OPTION_PATH, "", 0, 0, NULL,
       "PEM file of the private key of cert_file."},

@@ -73,6 +73,7 @@ static KW_ERR plan_guests(const struct plan *plan, struct region_plan *part,
                           struct kw_router_region *region, struct kw_error *err)
 {
     char option[KW_CONFIG_OPTION_SIZE];
+    char key[KW_CONFIG_OPTION_SIZE];
     for (size_t i = 0; i < plan->providers->count; i++) {
         struct kw_provider *provider = plan->providers->list[i];
         const char *name = kw_provider_name(provider);
@@ -83,6 +84,7 @@ static KW_ERR plan_guests(const struct plan *plan, struct region_plan *part,
                            part->name, KW_GUESTS_MAX);
         part->guests[region->guest_count++] = (struct kw_router_guest){
             .provider = provider,
+            .key = kw_config_str(plan->config, kw_config_option(key, "provider", name, "key")),
             .tenants =
                 kw_config_str(plan->config, kw_config_option(option, "provider", name, "tenants")),
             .hsm = is_hsm(plan->config, name),

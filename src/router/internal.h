@@ -11,7 +11,7 @@ struct kw_route {
     const struct kw_router *router;
     const char *region; /* its name */
     struct kw_provider *provider;
-    char *key;     /* "" for a guest: each call names one */
+    char *key;     /* of a guest: what may be wrapped under alone, or "": each call names one */
     char *tenants; /* NULL: no guest */
     bool hsm;
     uint64_t price_nano;

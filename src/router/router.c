@@ -107,7 +107,7 @@ static KW_ERR add_guest(struct kw_router *router, struct kw_region_routes *regio
                         struct kw_error *err)
 {
     const struct entry entry = {.provider = from->provider,
-                                .key = "",
+                                .key = from->key != NULL ? from->key : "",
                                 .tenants = from->tenants,
                                 .hsm = from->hsm,
                                 .price_nano = from->price_nano};

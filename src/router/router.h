@@ -49,6 +49,7 @@ struct kw_router_route {
 /* A customer's provider. The keys there are named by each call. */
 struct kw_router_guest {
     struct kw_provider *provider; /* borrowed, outlives the router */
+    const char *key;              /* what may be wrapped under alone; NULL or "": any; copied */
     const char *tenants;          /* comma-separated: whose keys it may hold; copied */
     bool hsm;
     uint64_t price_nano;
@@ -103,7 +104,8 @@ struct kw_router_call {
     int64_t deadline_ms;   /* kw_clock_ms(); 0: none, and nothing is tried twice */
     const char *tenant;    /* whose key; NULL: nobody's */
     const char *guest;     /* the customer's provider that holds it; NULL: the region's own routes.
-                              KW_REGION_WALL unless it is a guest of the region for this tenant */
+                              KW_REGION_WALL unless it is a guest of the region for this tenant,
+                              and for wraps under another key than it is for */
     const char *guest_key; /* for wraps; a copy that is unwrapped names its own */
 };
 
@@ -156,7 +158,7 @@ struct kw_route_status {
     char region[KW_ROUTER_REGION_SIZE];
     const char *provider;
     const char *kind;
-    const char *key; /* of a guest: "" */
+    const char *key; /* of a guest: the one that it is for, or "" */
     bool hsm;
     enum kw_breaker_state breaker;
     int64_t latency_us; /* moving average of good calls; 0: none yet */

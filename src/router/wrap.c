@@ -130,6 +130,18 @@ static size_t plan(const struct kw_choice *choice, const struct kw_router_wrappi
     return good;
 }
 
+/* Whose root key wraps is said by rows of a store. What the configuration says of it comes first.
+ */
+static KW_ERR check_guest_key(const struct kw_choice *choice, const struct kw_router_call *call,
+                              struct kw_error *err)
+{
+    const char *only = choice->routes[0]->key;
+    if (call->guest == NULL || only[0] == '\0' || strcmp(only, call->guest_key) == 0)
+        return KW_OK;
+    return kw_fail(err, KW_REGION_WALL, "provider %s is for the root key %.100s, not for %.100s",
+                   call->guest, only, call->guest_key);
+}
+
 /* Once along the routes, and once more only if too few copies were made: a missing extra copy is
  * mended later, a caller should not wait for it. */
 KW_ERR kw_router_wrap(struct kw_router *router, const struct kw_router_call *call,
@@ -139,6 +151,7 @@ KW_ERR kw_router_wrap(struct kw_router *router, const struct kw_router_call *cal
     struct kw_choice choice;
     struct kw_round round = {.number = 0};
     KW_TRY(kw_router_choose(router, call, &choice, err));
+    KW_TRY(check_guest_key(&choice, call, err));
     if (choice.count < choice.copies_min)
         return kw_fail(err, KW_REGION_WALL, "region %s needs %zu copies and has %zu fit providers",
                        choice.region->name, choice.copies_min, choice.count);

@@ -74,7 +74,7 @@ static void routes_are_as_configured(void **state)
                 "token_file = /t\nkey = root/eu\nprice = 0.000003\nhsm = yes\n"
                 "[provider.soft-b]\nkind = software\nkey = other\n"
                 "[provider.theirs]\nkind = vault\naddress = https://v\ntoken_file = /t\n"
-                "tenants = acme,globex\nregions = us\nprice = 1\n"
+                "tenants = acme, globex\nregions = us\nprice = 1\nkey = only\n"
                 "[region.eu]\nproviders = peer, software, soft-b\ncopies_min = 2\n"
                 "[region.us]\nproviders = soft-b=mine, peer=root/us\nprefer = price\n");
     kw_router_each(made.router, note_route, &routes);
@@ -83,7 +83,7 @@ static void routes_are_as_configured(void **state)
                                              "eu:soft-b(software)=other@0 "
                                              "us:soft-b(software)=mine@0 "
                                              "us:peer(keyward)=root/us!@3000 "
-                                             "us:theirs(vault)= for acme,globex@1000000000 ");
+                                             "us:theirs(vault)=only for acme,globex@1000000000 ");
     assert_true(kw_home_providers_remote(&made.providers));
     assert_null(kw_home_providers_find(&made.providers, "nobody"));
     unmake(&made);

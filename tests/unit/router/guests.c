@@ -102,6 +102,28 @@ static void a_guests_copy_needs_its_name(void **state)
     scene_kept_wipe(&kept);
 }
 
+/* A guest that is for one root key wraps under no other, whoever names it; what other keys there
+ * have wrapped it opens. */
+static void a_guest_may_be_for_one_key(void **state)
+{
+    struct scene *scene = *state;
+    struct scene_kept kept = {.count = 0};
+    struct scene_kept none = {.count = 0};
+    struct place place = place_of(scene);
+    KW_AUTO_PTR(kw_router) any = router_of(scene, &place);
+    struct kw_router_call call = guest_call("acme", "p2");
+    ok(scene_wrap(any, &call, &kept, NULL));
+    place.guests[0].key = "another";
+    KW_AUTO_PTR(kw_router) strict = router_of(scene, &place);
+    assert_int_equal(scene_wrap(strict, &call, &none, NULL), KW_REGION_WALL);
+    assert_int_equal(none.count, 0);
+    ok(scene_unwrap(strict, &call, &kept));
+    call.guest_key = "another";
+    ok(scene_wrap(strict, &call, &none, NULL));
+    scene_kept_wipe(&none);
+    scene_kept_wipe(&kept);
+}
+
 static void count_guests(void *arg, const struct kw_route_status *status)
 {
     unsigned *seen = arg;
@@ -175,9 +197,9 @@ static void wrong_configurations(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(the_guest_alone_is_asked),     TEST(others_keys_do_not_go_there),
-        TEST(a_guests_copy_needs_its_name), TEST(guests_are_listed_after_the_routes),
-        TEST(wrong_configurations),
+        TEST(the_guest_alone_is_asked),           TEST(others_keys_do_not_go_there),
+        TEST(a_guests_copy_needs_its_name),       TEST(a_guest_may_be_for_one_key),
+        TEST(guests_are_listed_after_the_routes), TEST(wrong_configurations),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
