@@ -145,10 +145,20 @@ KW_ERR kw_rsa_public_to_pem(struct kw_bytes public_der, struct kw_buf *pem, stru
     return code;
 }
 
+/* A public key is no secret: a PEM that asks for a passphrase is none, and nobody is asked. */
+static int no_passphrase(char *text, int size, int writing, void *arg)
+{
+    KW_UNUSED(text);
+    KW_UNUSED(size);
+    KW_UNUSED(writing);
+    KW_UNUSED(arg);
+    return -1;
+}
+
 KW_ERR kw_rsa_public_from_pem(struct kw_bytes pem, struct kw_buf *public_der, struct kw_error *err)
 {
     BIO *bio = pem.len <= INT32_MAX ? BIO_new_mem_buf(pem.data, (int)pem.len) : NULL;
-    EVP_PKEY *key = bio != NULL ? PEM_read_bio_PUBKEY(bio, NULL, NULL, NULL) : NULL;
+    EVP_PKEY *key = bio != NULL ? PEM_read_bio_PUBKEY(bio, NULL, no_passphrase, NULL) : NULL;
     BIO_free(bio);
     kw_code code = is_fit(key) ? write_public(key, public_der, err) : no_public_key(err);
     EVP_PKEY_free(key);

@@ -159,6 +159,12 @@ static void other_public_keys_are_refused(void **state)
     kw_buf_append_byte(&longer, 0);
     refuse(kw_buf_bytes(&longer));
     refuse(kw_bytes(NULL, 0));
+    static const char locked[] = "-----BEGIN PUBLIC KEY-----\n"
+                                 "Proc-Type: 4,ENCRYPTED\n"
+                                 "DEK-Info: AES-128-CBC,00112233445566778899AABBCCDDEEFF\n\n"
+                                 "AAAAAAAAAAAAAAAAAAAAAA==\n"
+                                 "-----END PUBLIC KEY-----\n";
+    assert_int_equal(kw_rsa_public_from_pem(kw_bytes_str(locked), &out, &err), KW_BAD_FORMAT);
     assert_int_equal(kw_rsa_public_from_pem(kw_bytes_str("-----BEGIN PUBLIC KEY-----"), &out, &err),
                      KW_BAD_FORMAT);
 }
