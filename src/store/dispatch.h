@@ -10,10 +10,11 @@
 struct kw_store {
     const struct kw_store_ops *ops;
     void *state;
-    pthread_mutex_t writer;
-    _Atomic(const void *)
-        owner;      /* whose transaction it is: the address of a thread's own variable */
-    kw_code doomed; /* why the transaction can no longer commit; the owner's */
+    pthread_mutex_t turn_lock;
+    pthread_cond_t turn_over;
+    _Atomic(const void *) owner; /* whose transaction it is: the address of a thread's own variable;
+                                    NULL: nobody's. Changed under turn_lock */
+    kw_code doomed;              /* why the transaction can no longer commit; the owner's */
 };
 
 /* Does the calling thread hold the transaction? */

@@ -17,7 +17,12 @@ KW_ERR kw_store_new(const struct kw_store_ops *ops, void *state, struct kw_store
     }
     store->ops = ops;
     store->state = state;
-    pthread_mutex_init(&store->writer, NULL);
+    pthread_condattr_t monotonic; /* the wall clock may be set while somebody waits */
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&store->turn_over, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    pthread_mutex_init(&store->turn_lock, NULL);
     *out = store;
     return KW_OK;
 }
@@ -28,7 +33,8 @@ void kw_store_free(struct kw_store *store)
         return;
     kw_store_rollback(store);
     store->ops->free(store->state);
-    pthread_mutex_destroy(&store->writer);
+    pthread_cond_destroy(&store->turn_over);
+    pthread_mutex_destroy(&store->turn_lock);
     free(store);
 }
 
@@ -78,20 +84,29 @@ KW_ERR kw_store_written(struct kw_store *store, kw_code code)
 static KW_ERR take_turn(struct kw_store *store, struct kw_error *err)
 {
     struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until); /* the wall clock may be set meanwhile */
+    int rc = 0;
+    clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_sec += BEGIN_WAIT_SECONDS;
-    if (pthread_mutex_clocklock(&store->writer, CLOCK_MONOTONIC, &until) != 0)
+    pthread_mutex_lock(&store->turn_lock);
+    while (atomic_load(&store->owner) != NULL && rc == 0)
+        rc = pthread_cond_timedwait(&store->turn_over, &store->turn_lock, &until);
+    bool mine = atomic_load(&store->owner) == NULL;
+    if (mine)
+        atomic_store(&store->owner, &self);
+    pthread_mutex_unlock(&store->turn_lock);
+    if (!mine)
         return kw_fail(err, KW_STORE_UNAVAILABLE,
                        "the database is busy with another change: try again");
-    atomic_store(&store->owner, &self);
     store->doomed = KW_OK;
     return KW_OK;
 }
 
 static void end_turn(struct kw_store *store)
 {
+    pthread_mutex_lock(&store->turn_lock);
     atomic_store(&store->owner, NULL);
-    pthread_mutex_unlock(&store->writer);
+    pthread_cond_signal(&store->turn_over);
+    pthread_mutex_unlock(&store->turn_lock);
 }
 
 KW_ERR kw_store_begin(struct kw_store *store, struct kw_error *err)
