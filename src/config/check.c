@@ -17,15 +17,6 @@ static KW_ERR check_names(const struct kw_config *config, const char *option, na
     return KW_OK;
 }
 
-static bool in_list(const char *list, const char *name)
-{
-    char word[KW_OPTION_ITEM_SIZE];
-    for (size_t i = 0; kw_list_item(list, i, word); i++)
-        if (strcmp(word, name) == 0)
-            return true;
-    return false;
-}
-
 /* [region.eu] needs eu among the regions. */
 static KW_ERR check_regions(const struct kw_config *config, struct kw_error *err)
 {
@@ -38,7 +29,7 @@ static KW_ERR check_regions(const struct kw_config *config, struct kw_error *err
             continue;
         const char *at = setting->name + sizeof prefix - 1;
         snprintf(name, sizeof name, "%.*s", (int)strcspn(at, "."), at);
-        if (!in_list(regions, name))
+        if (!kw_list_has(regions, name))
             return kw_fail(err, KW_BAD_CONFIG, "%s: %s is not in regions (%s)", setting->origin,
                            name, regions);
     }
@@ -60,8 +51,8 @@ static KW_ERR check_class(const struct kw_config *config, const char *name, stru
 {
     char ttl[KW_CONFIG_OPTION_SIZE];
     char hard[KW_CONFIG_OPTION_SIZE];
-    if (!in_list("default,pii,financial,health,secret", name) &&
-        !in_list(kw_config_str(config, "classes"), name))
+    if (!kw_list_has("default,pii,financial,health,secret", name) &&
+        !kw_list_has(kw_config_str(config, "classes"), name))
         return kw_fail(err, KW_BAD_CONFIG,
                        "[class.%s]: it is not built in, and not in classes (%s): add it there",
                        name, kw_config_str(config, "classes"));

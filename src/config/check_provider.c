@@ -6,15 +6,6 @@
 
 enum { ROUTES_MAX = 8, KEY_MAX = 512 };
 
-static bool in_list(const char *list, const char *name)
-{
-    char word[KW_OPTION_ITEM_SIZE];
-    for (size_t i = 0; kw_list_item(list, i, word); i++)
-        if (strcmp(word, name) == 0)
-            return true;
-    return false;
-}
-
 /* software, and every section: "software, aws-eu". */
 static void known_providers(const struct kw_config *config, struct kw_buf *out)
 {
@@ -91,7 +82,7 @@ static KW_ERR check_guest(const struct kw_config *config, const char *name, stru
                        "in region.NAME.providers instead",
                        kw_config_origin(config, option), option, name, name);
     for (size_t i = 0; kw_list_item(regions, i, word); i++)
-        if (!in_list(kw_config_str(config, "regions"), word))
+        if (!kw_list_has(kw_config_str(config, "regions"), word))
             return kw_fail(err, KW_BAD_CONFIG, "%s: %s: %s is not in regions (%s)",
                            kw_config_origin(config, option), option, word,
                            kw_config_str(config, "regions"));

@@ -57,6 +57,9 @@ void kw_option_range(const struct kw_option *option, char out[KW_OPTION_RANGE_SI
 /* The index-th word of a list, without spaces around it; false if it has fewer. */
 bool kw_list_item(const char *list, size_t index, char out[KW_OPTION_ITEM_SIZE]);
 
+/* Is word one of the list's? */
+bool kw_list_has(const char *list, const char *word);
+
 /* The part NAME of a word NAME=VALUE, which becomes a text of its own, and VALUE; of a word without
  * "=": NULL. */
 char *kw_route_split(char word[KW_OPTION_ITEM_SIZE]);

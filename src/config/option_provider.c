@@ -180,26 +180,17 @@ const char *kw_provider_option_kinds(const struct kw_option *option)
     return NULL;
 }
 
-static bool lists(const char *kinds, const char *kind)
-{
-    char word[KW_OPTION_ITEM_SIZE];
-    for (size_t i = 0; kw_list_item(kinds, i, word); i++)
-        if (strcmp(word, kind) == 0)
-            return true;
-    return false;
-}
-
 bool kw_provider_option_fits(const struct kw_option *option, const char *kind)
 {
     const char *kinds = kw_provider_option_kinds(option);
-    return kinds == NULL || lists(kinds, kind);
+    return kinds == NULL || kw_list_has(kinds, kind);
 }
 
 void kw_provider_option_list(const char *kind, struct kw_buf *out)
 {
     const char *separator = "";
     for (size_t i = 0; i < KW_COUNT(options); i++) {
-        if (options[i].kinds == NULL || !lists(options[i].kinds, kind))
+        if (options[i].kinds == NULL || !kw_list_has(options[i].kinds, kind))
             continue;
         kw_buf_printf(out, "%s%s", separator, strrchr(options[i].option.name, '.') + 1);
         separator = ", ";

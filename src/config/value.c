@@ -38,6 +38,15 @@ bool kw_list_item(const char *list, size_t index, char out[KW_OPTION_ITEM_SIZE])
     return false;
 }
 
+bool kw_list_has(const char *list, const char *word)
+{
+    char item[KW_OPTION_ITEM_SIZE];
+    for (size_t i = 0; kw_list_item(list, i, item); i++)
+        if (strcmp(item, word) == 0)
+            return true;
+    return false;
+}
+
 char *kw_route_split(char word[KW_OPTION_ITEM_SIZE])
 {
     char *equals = strchr(word, '=');

@@ -60,13 +60,10 @@ static KW_ERR plan_routes(const struct plan *plan, struct region_plan *part,
 static bool serves(const struct kw_config *config, const char *provider, const char *region)
 {
     char option[KW_CONFIG_OPTION_SIZE];
-    char word[KW_OPTION_ITEM_SIZE];
-    const char *list =
-        kw_config_str(config, kw_config_option(option, "provider", provider, "regions"));
-    for (size_t i = 0; kw_list_item(list, i, word); i++)
-        if (strcmp(word, region) == 0)
-            return kw_config_provider_is_guest(config, provider);
-    return false;
+    return kw_config_provider_is_guest(config, provider) &&
+           kw_list_has(
+               kw_config_str(config, kw_config_option(option, "provider", provider, "regions")),
+               region);
 }
 
 static KW_ERR plan_guests(const struct plan *plan, struct region_plan *part,

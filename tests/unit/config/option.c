@@ -198,9 +198,21 @@ static void ranges_are_written_as_people_do(void **state)
     assert_string_equal(range, "0 to 1024");
 }
 
+static void words_of_a_list(void **state)
+{
+    KW_UNUSED(state);
+    assert_true(kw_list_has("eu, us", "us"));
+    assert_true(kw_list_has("eu, us", "eu"));
+    assert_false(kw_list_has("eu, us", "u"));
+    assert_false(kw_list_has("eu, us", "eu, us"));
+    assert_false(kw_list_has("", "eu"));
+    assert_false(kw_list_has("eu", ""));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(words_of_a_list),
         cmocka_unit_test(the_table_is_sound),
         cmocka_unit_test(kinds_are_known),
         cmocka_unit_test(names_are_found),
