@@ -102,6 +102,25 @@ KW_ERR kw_file_read_secret(const char *path, size_t max, struct kw_secret *out,
     return kw_secret_copy(out, whole.data, len, err);
 }
 
+KW_ERR kw_file_read_word(const char *path, size_t max, struct kw_secret *out, struct kw_error *err)
+{
+    KW_AUTO(kw_secret) raw = KW_SECRET_INIT;
+    KW_AUTO(kw_secret) text = KW_SECRET_INIT;
+    KW_TRY(kw_file_read_secret(path, max, &raw, err));
+    size_t len = raw.len;
+    while (len > 0 && (raw.data[len - 1] == '\n' || raw.data[len - 1] == '\r'))
+        len--;
+    bool fits = len > 0;
+    for (size_t i = 0; i < len; i++)
+        fits = fits && raw.data[i] > ' ' && raw.data[i] <= '~';
+    if (!fits)
+        return kw_fail(err, KW_BAD_CONFIG, "%s does not hold one token and nothing else", path);
+    KW_TRY(kw_secret_alloc(&text, len + 1, err));
+    memcpy(text.data, raw.data, len);
+    kw_secret_move(out, &text);
+    return KW_OK;
+}
+
 KW_ERR kw_fd_write_all(int fd, const void *data, size_t len, const char *name, struct kw_error *err)
 {
     const uint8_t *at = data;

@@ -15,6 +15,10 @@ KW_ERR kw_file_read(const char *path, size_t max, struct kw_buf *out, struct kw_
 KW_ERR kw_file_read_secret(const char *path, size_t max, struct kw_secret *out,
                            struct kw_error *err);
 
+/* The one word of a file, such as a token: printable ASCII without spaces, terminated (out->len
+ * counts the NUL); line ends behind it are cut off. Anything else is KW_BAD_CONFIG. */
+KW_ERR kw_file_read_word(const char *path, size_t max, struct kw_secret *out, struct kw_error *err);
+
 /* Replaces path by content so that after a crash it is either the old file or the new one, whole:
  * temporary file beside it, fdatasync, rename, and the folder synced. */
 KW_ERR kw_file_replace(const char *path, mode_t mode, struct kw_bytes content,

@@ -20,23 +20,14 @@ struct peer {
 static KW_ERR read_token(const struct peer *peer, struct kw_secret *out, struct kw_error *err)
 {
     static const char lead[] = "Bearer ";
-    KW_AUTO(kw_secret) raw = KW_SECRET_INIT;
+    KW_AUTO(kw_secret) token = KW_SECRET_INIT;
     KW_AUTO(kw_secret) text = KW_SECRET_INIT;
     struct kw_error why;
-    if (kw_file_read_secret(peer->token_file, TOKEN_MAX, &raw, &why) != KW_OK)
+    if (kw_file_read_word(peer->token_file, TOKEN_MAX, &token, &why) != KW_OK)
         return kw_fail(err, KW_FORBIDDEN, "token_file: %s", why.text);
-    size_t len = raw.len;
-    while (len > 0 && (raw.data[len - 1] == '\n' || raw.data[len - 1] == '\r'))
-        len--;
-    bool fits = len > 0;
-    for (size_t i = 0; i < len; i++)
-        fits = fits && raw.data[i] > ' ' && raw.data[i] <= '~';
-    if (!fits)
-        return kw_fail(err, KW_FORBIDDEN, "token_file: %s does not hold one token and nothing else",
-                       peer->token_file);
-    KW_TRY(kw_secret_alloc(&text, sizeof lead + len, err));
+    KW_TRY(kw_secret_alloc(&text, sizeof lead - 1 + token.len, err));
     memcpy(text.data, lead, sizeof lead - 1);
-    memcpy(text.data + sizeof lead - 1, raw.data, len);
+    memcpy(text.data + sizeof lead - 1, token.data, token.len);
     kw_secret_move(out, &text);
     return KW_OK;
 }

@@ -38,26 +38,6 @@ static KW_ERR copy_setting(const struct kw_provider_settings *settings, const ch
     return KW_OK;
 }
 
-/* One word, a new line after it cut off, terminated. */
-static KW_ERR read_word(const char *path, struct kw_secret *out, struct kw_error *err)
-{
-    KW_AUTO(kw_secret) raw = KW_SECRET_INIT;
-    KW_AUTO(kw_secret) text = KW_SECRET_INIT;
-    KW_TRY(kw_file_read_secret(path, TOKEN_MAX, &raw, err));
-    size_t len = raw.len;
-    while (len > 0 && (raw.data[len - 1] == '\n' || raw.data[len - 1] == '\r'))
-        len--;
-    bool fits = len > 0;
-    for (size_t i = 0; i < len; i++)
-        fits = fits && raw.data[i] > ' ' && raw.data[i] <= '~';
-    if (!fits)
-        return kw_fail(err, KW_BAD_CONFIG, "%s does not hold one token and nothing else", path);
-    KW_TRY(kw_secret_alloc(&text, len + 1, err));
-    memcpy(text.data, raw.data, len);
-    kw_secret_move(out, &text);
-    return KW_OK;
-}
-
 static void hold(struct kw_vault_tokens *tokens, struct kw_secret *token)
 {
     kw_secret_wipe(&tokens->token);
@@ -158,7 +138,7 @@ static KW_ERR log_in(struct kw_vault_tokens *tokens, const struct kw_vault_site 
         return kw_fail(err, KW_FORBIDDEN, "the log-in with role_id was refused a moment ago");
     tokens->next_login_ms = kw_clock_ms() + LOGIN_MS;
     struct kw_error why;
-    kw_code code = read_word(tokens->secret_id_file, &secret_id, &why);
+    kw_code code = kw_file_read_word(tokens->secret_id_file, TOKEN_MAX, &secret_id, &why);
     if (code != KW_OK)
         return kw_fail(err, KW_FORBIDDEN, "secret_id_file: %s", why.text);
     kw_vault_put_login(&body, tokens->role_id, &secret_id);
@@ -206,7 +186,7 @@ static KW_ERR obtain(struct kw_vault_tokens *tokens, const struct kw_vault_site 
     struct kw_error why;
     if (tokens->role_id != NULL)
         return log_in(tokens, site, deadline_ms, err);
-    kw_code code = read_word(tokens->file, &token, &why);
+    kw_code code = kw_file_read_word(tokens->file, TOKEN_MAX, &token, &why);
     if (code != KW_OK)
         return kw_fail(err, KW_FORBIDDEN, "token_file: %s", why.text);
     hold(tokens, &token);

@@ -227,6 +227,27 @@ static void secrets_from_files(void **state)
     assert_int_equal(kw_file_read_secret(in(state, "none"), 10, &none, NULL), KW_NOT_FOUND);
 }
 
+static void one_word_from_a_file(void **state)
+{
+    static const char *const words[] = {"kwt_a_b", "kwt_a_b\n", "kwt_a_b\r\n\n"};
+    static const char *const others[] = {"", "\n", "two words", "a\nb", "a\tb", "\x7f", "\xc3\xa4"};
+    char path[KW_PATH_SIZE];
+    assert_int_equal(kw_path_format(path, NULL, "%s/word", (char *)*state), KW_OK);
+    for (size_t i = 0; i < KW_COUNT(words); i++) {
+        KW_AUTO(kw_secret) word = KW_SECRET_INIT;
+        assert_int_equal(kw_file_replace(path, 0600, text(words[i]), NULL), KW_OK);
+        assert_int_equal(kw_file_read_word(path, 20, &word, NULL), KW_OK);
+        assert_int_equal(word.len, 8);
+        assert_string_equal((const char *)word.data, "kwt_a_b");
+    }
+    for (size_t i = 0; i < KW_COUNT(others); i++) {
+        KW_AUTO(kw_secret) word = KW_SECRET_INIT;
+        assert_int_equal(kw_file_replace(path, 0600, text(others[i]), NULL), KW_OK);
+        assert_int_equal(kw_file_read_word(path, 20, &word, NULL), KW_BAD_CONFIG);
+        assert_null(word.data);
+    }
+}
+
 static void folders(void **state)
 {
     char path[KW_PATH_SIZE];
@@ -274,6 +295,7 @@ int main(void)
         IN_SCRATCH(read_takes_large_files_whole),
         IN_SCRATCH(reading_what_is_not_there),
         IN_SCRATCH(secrets_from_files),
+        IN_SCRATCH(one_word_from_a_file),
         IN_SCRATCH(folders),
         IN_SCRATCH(a_file_is_not_a_folder),
         IN_SCRATCH(paths_have_a_length),
