@@ -1,15 +1,13 @@
 #include "crypto/rsa.h"
 
 #include "crypto/context.h"
+#include "crypto/rsa_internal.h"
 
 #include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 
-enum { BITS_MIN = 2048, BITS_MAX = 8192 };
-
-/* OpenSSL's own would ask at the terminal. */
-static int no_passphrase(char *text, int size, int writing, void *arg)
+int kw_pem_no_passphrase(char *text, int size, int writing, void *arg)
 {
     KW_UNUSED(text);
     KW_UNUSED(size);
@@ -21,15 +19,16 @@ static int no_passphrase(char *text, int size, int writing, void *arg)
 static EVP_PKEY *read_key(const struct kw_secret *pem)
 {
     BIO *bio = BIO_new_mem_buf(pem->data, (int)pem->len);
-    EVP_PKEY *key = bio != NULL ? PEM_read_bio_PrivateKey(bio, NULL, no_passphrase, NULL) : NULL;
+    EVP_PKEY *key =
+        bio != NULL ? PEM_read_bio_PrivateKey(bio, NULL, kw_pem_no_passphrase, NULL) : NULL;
     BIO_free(bio);
     return key;
 }
 
-static bool is_fit(const EVP_PKEY *key)
+bool kw_rsa_is_fit(const EVP_PKEY *key)
 {
-    return key != NULL && EVP_PKEY_is_a(key, "RSA") == 1 && EVP_PKEY_get_bits(key) >= BITS_MIN &&
-           EVP_PKEY_get_bits(key) <= BITS_MAX;
+    return key != NULL && EVP_PKEY_is_a(key, "RSA") == 1 &&
+           EVP_PKEY_get_bits(key) >= KW_RSA_BITS_MIN && EVP_PKEY_get_bits(key) <= KW_RSA_BITS_MAX;
 }
 
 static KW_ERR sign_with(EVP_PKEY *key, struct kw_bytes text, struct kw_buf *out,
@@ -55,12 +54,12 @@ KW_ERR kw_rsa_sign_sha256(const struct kw_secret *pem, struct kw_bytes text, str
 {
     EVP_PKEY *key = pem->len <= INT32_MAX ? read_key(pem) : NULL;
     kw_code code;
-    if (is_fit(key))
+    if (kw_rsa_is_fit(key))
         code = sign_with(key, text, out, err);
     else
         code = kw_fail(err, KW_BAD_CONFIG,
                        "the private key is no unencrypted RSA key of %d to %d bits in PEM form",
-                       BITS_MIN, BITS_MAX);
+                       KW_RSA_BITS_MIN, KW_RSA_BITS_MAX);
     EVP_PKEY_free(key);
     ERR_clear_error();
     return code;

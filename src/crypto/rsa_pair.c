@@ -1,6 +1,7 @@
 #include "crypto/rsa.h"
 
 #include "crypto/context.h"
+#include "crypto/rsa_internal.h"
 
 #include <openssl/bio.h>
 #include <openssl/bn.h>
@@ -10,7 +11,7 @@
 #include <openssl/rsa.h>
 #include <openssl/x509.h>
 
-enum { BITS_MIN = 2048, BITS_MAX = 8192, EXPONENT = 65537, PADDING = 66 };
+enum { EXPONENT = 65537, PADDING = 66 };
 
 /* ---- Keys in and out --------------------------------------------------------------------------
  */
@@ -51,7 +52,7 @@ static KW_ERR read_secret(const struct kw_secret *secret, EVP_PKEY **key, struct
 {
     KW_AUTO(kw_secret) native = KW_SECRET_INIT;
     size_t len = secret->len / 2;
-    if (secret->len % 2 != 0 || len * 8 < BITS_MIN || len * 8 > BITS_MAX)
+    if (secret->len % 2 != 0 || len * 8 < KW_RSA_BITS_MIN || len * 8 > KW_RSA_BITS_MAX)
         return kw_fail(err, KW_INTERNAL, "a private RSA key of %zu bytes", secret->len);
     KW_TRY(kw_secret_alloc(&native, secret->len, err));
     if (!to_native(secret->data, native.data, len) ||
@@ -63,21 +64,15 @@ static KW_ERR read_secret(const struct kw_secret *secret, EVP_PKEY **key, struct
 static KW_ERR no_public_key(struct kw_error *err)
 {
     ERR_clear_error();
-    return kw_fail(err, KW_BAD_FORMAT, "this is no RSA public key of %d to %d bits", BITS_MIN,
-                   BITS_MAX);
-}
-
-static bool is_fit(const EVP_PKEY *key)
-{
-    return key != NULL && EVP_PKEY_is_a(key, "RSA") == 1 && EVP_PKEY_get_bits(key) >= BITS_MIN &&
-           EVP_PKEY_get_bits(key) <= BITS_MAX;
+    return kw_fail(err, KW_BAD_FORMAT, "this is no RSA public key of %d to %d bits",
+                   KW_RSA_BITS_MIN, KW_RSA_BITS_MAX);
 }
 
 static KW_ERR read_public(struct kw_bytes der, EVP_PKEY **out, struct kw_error *err)
 {
     const uint8_t *at = der.data;
     EVP_PKEY *key = der.len <= INT32_MAX ? d2i_PUBKEY(NULL, &at, (long)der.len) : NULL;
-    if (!is_fit(key) || at != der.data + der.len) {
+    if (!kw_rsa_is_fit(key) || at != der.data + der.len) {
         EVP_PKEY_free(key);
         return no_public_key(err);
     }
@@ -145,22 +140,12 @@ KW_ERR kw_rsa_public_to_pem(struct kw_bytes public_der, struct kw_buf *pem, stru
     return code;
 }
 
-/* A public key is no secret: a PEM that asks for a passphrase is none, and nobody is asked. */
-static int no_passphrase(char *text, int size, int writing, void *arg)
-{
-    KW_UNUSED(text);
-    KW_UNUSED(size);
-    KW_UNUSED(writing);
-    KW_UNUSED(arg);
-    return -1;
-}
-
 KW_ERR kw_rsa_public_from_pem(struct kw_bytes pem, struct kw_buf *public_der, struct kw_error *err)
 {
     BIO *bio = pem.len <= INT32_MAX ? BIO_new_mem_buf(pem.data, (int)pem.len) : NULL;
-    EVP_PKEY *key = bio != NULL ? PEM_read_bio_PUBKEY(bio, NULL, no_passphrase, NULL) : NULL;
+    EVP_PKEY *key = bio != NULL ? PEM_read_bio_PUBKEY(bio, NULL, kw_pem_no_passphrase, NULL) : NULL;
     BIO_free(bio);
-    kw_code code = is_fit(key) ? write_public(key, public_der, err) : no_public_key(err);
+    kw_code code = kw_rsa_is_fit(key) ? write_public(key, public_der, err) : no_public_key(err);
     EVP_PKEY_free(key);
     return code;
 }
