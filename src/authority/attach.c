@@ -114,23 +114,6 @@ static bool has_changed(const struct relocation *relocation, const struct kw_key
            now->current_version >= relocation->target.current_version;
 }
 
-/* The number of a held key's current version is that of a batch, or of none. */
-static KW_ERR deactivate(struct kw_store *store, const struct kw_key_row *key, struct kw_error *err)
-{
-    struct kw_version_row old;
-    struct kw_error why;
-    kw_code code = kw_store_version_get(store, key->reference, key->current_version, &old, &why);
-    if (code == KW_VERSION_NOT_FOUND)
-        return KW_OK;
-    if (code != KW_OK)
-        return kw_fail(err, code, "%s", why.text);
-    if (old.state != KW_KEY_IS_ACTIVE)
-        return KW_OK;
-    old.state = KW_KEY_IS_DEACTIVATED;
-    old.deactivated_ms = kw_clock_wall_ms();
-    return kw_store_version_set(store, &old, err);
-}
-
 static KW_ERR describe(struct kw_change *change, const struct kw_key_row *from,
                        struct kw_error *err)
 {
@@ -161,7 +144,7 @@ static KW_ERR apply(struct kw_change *change, struct kw_error *err)
     if (has_changed(relocation, &now))
         return kw_fail_code(err, KW_AGAIN);
     KW_TRY(kw_moves_put(&relocation->moves, change->authority, &relocation->destroyed, err));
-    KW_TRY(deactivate(store, &now, err));
+    KW_TRY(kw_key_deactivate_current(change->authority, &now, err));
     if (strcmp(target->custody, kw_custody_name(KW_HELD)) != 0)
         KW_TRY(kw_version_put(change->authority, &relocation->next, err));
     KW_TRY(kw_store_key_set(store, target, err));
