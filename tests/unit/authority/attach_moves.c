@@ -1,45 +1,8 @@
 /* A key that moves to a customer's KMS, or back, while something fails or somebody uses it: it
  * moves whole or not at all, and nobody notices. */
-#include "authority_custody.h"
+#include "authority_attach_scene.h"
 
 #include <pthread.h>
-#include <setjmp.h>
-#include <stdarg.h>
-
-#include <cmocka.h>
-
-static struct kw_fixture *f;
-static const struct kw_caller *const root = &kw_fixture_root;
-
-static int setup(void **state)
-{
-    KW_UNUSED(state);
-    const struct kw_fixture_options options = {.attempt_ms = 500, .open_ms = 100};
-    f = kw_custody_open(&options);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    KW_UNUSED(state);
-    kw_fixture_close(f);
-    return 0;
-}
-
-static void rotate(const char *tenant)
-{
-    assert_int_equal(kw_authority_key_rotate(f->authority, root, tenant, "eu", NULL, NULL), KW_OK);
-}
-
-static void flush(void)
-{
-    assert_int_equal(kw_authority_flush(f->authority, root, NULL), KW_OK);
-}
-
-static struct kw_key_row key_row(void)
-{
-    return kw_fixture_key_row(f, "acme", "eu");
-}
 
 /* ---- Failures ---------------------------------------------------------------------------------
  */

@@ -1,62 +1,6 @@
 /* Held keys through their life: what they do not do, how they come and go, and where their batch
  * keys stay. */
-#include "authority_custody.h"
-
-#include "base/clock.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-
-#include <cmocka.h>
-
-enum { MANY = 10 };
-
-static struct kw_fixture *f;
-static struct kw_script *customer;
-static const struct kw_caller *const root = &kw_fixture_root;
-
-static struct kw_fixture_key keys[MANY];
-static kw_code codes[MANY];
-static const struct kw_custody_ask asks[MANY] = {
-    {"acme", NULL}, {"acme", NULL}, {"acme", NULL}, {"acme", NULL}, {"acme", NULL},
-    {"acme", NULL}, {"acme", NULL}, {"acme", NULL}, {"acme", NULL}, {"acme", NULL}};
-
-static const struct kw_class_rules classes[] = {
-    {.name = "pii", .held_batch = 4},
-    {.name = "health", .held_batch = 1000, .held_keep_ms = 5000},
-    {.name = "secret", .hsm = true},
-};
-
-static int setup(void **state)
-{
-    const struct kw_fixture_options options = {
-        .attempt_ms = 2000, .open_ms = 100, .classes = classes, .class_count = KW_COUNT(classes)};
-    KW_UNUSED(state);
-    f = kw_custody_open(&options);
-    customer = kw_fixture_script(f, "acme-kms");
-    assert_int_equal(kw_custody_hold(f, "acme", "acme-kms", "k"), KW_OK);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    KW_UNUSED(state);
-    kw_fixture_close(f);
-    kw_clock_test_offset(0);
-    return 0;
-}
-
-static void generate(const struct kw_custody_ask *what, size_t count)
-{
-    assert_int_equal(kw_custody_generate(f, what, count, keys, codes), KW_OK);
-    for (size_t i = 0; i < count; i++)
-        assert_int_equal(codes[i], KW_OK);
-}
-
-static struct kw_key_row key_row(void)
-{
-    return kw_fixture_key_row(f, "acme", "eu");
-}
+#include "authority_held_scene.h"
 
 /* ---- What a held key does not do --------------------------------------------------------------
  */
