@@ -1,104 +1,8 @@
 /* Copies of a tenant key by several providers: any of them opens it, and one that is missing is
  * made up for. */
-#include "authority/internal.h"
-#include "authority_fixture.h"
+#include "authority_copies_scene.h"
 
-#include "base/clock.h"
-
-#include <pthread.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <unistd.h>
-
-#include <cmocka.h>
-
-static struct kw_fixture *f;
-static struct kw_error err;
-static const struct kw_caller *const root = &kw_fixture_root;
-
-/* Two providers in eu, one in us. */
-static struct kw_fixture_place places[] = {
-    {.provider = "alpha", .region = "eu", .hsm = true},
-    {.provider = "beta", .region = "eu"},
-    {.provider = "software-us", .region = "us"},
-};
-
-static struct kw_script *alpha, *beta;
-
-static void on_call(void *arg, const char *provider, const struct kw_provider_call *call);
-
-static int setup(void **state)
-{
-    const struct kw_fixture_options options = {
-        .places = places, .place_count = KW_COUNT(places), .attempt_ms = 9000, .seen = on_call};
-    KW_UNUSED(state);
-    places[0].key = NULL;
-    f = kw_fixture_open(&options);
-    alpha = kw_fixture_script(f, "alpha");
-    beta = kw_fixture_script(f, "beta");
-    kw_fixture_tenant(f, "acme", "eu");
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    KW_UNUSED(state);
-    kw_clock_test_offset(0);
-    kw_fixture_close(f);
-    return 0;
-}
-
-static void assert_copies(const char *tenant, uint32_t version, const char *providers)
-{
-    char found[KW_FIXTURE_COPIES_SIZE];
-    kw_fixture_copies(f, tenant, "eu", version, found);
-    assert_string_equal(found, providers);
-}
-
-static kw_code rotate(void)
-{
-    return kw_authority_key_rotate(f->authority, root, "acme", "eu", NULL, &err);
-}
-
-static void opens(const struct kw_fixture_key *key, kw_code expected)
-{
-    uint8_t out[KW_DK_SIZE];
-    assert_int_equal(kw_authority_flush(f->authority, root, &err), KW_OK);
-    assert_int_equal(kw_fixture_unwrap(f, key, 1, out), expected);
-    if (expected == KW_OK)
-        assert_memory_equal(out, key->plaintext, sizeof out);
-}
-
-static void tick_after(int64_t ms)
-{
-    kw_clock_test_offset(ms);
-    assert_int_equal(kw_authority_tick(f->authority, &err), KW_OK);
-}
-
-/* Called by a provider in the middle of its work, as often as meetings says. */
-static atomic_int meetings;
-static kw_code (*meet)(void);
-static _Thread_local bool meeting;
-static kw_code met;
-
-static void on_call(void *arg, const char *provider, const struct kw_provider_call *call)
-{
-    KW_UNUSED(arg);
-    KW_UNUSED(call);
-    if (strcmp(provider, "alpha") != 0 || meeting || atomic_load(&meetings) == 0)
-        return;
-    atomic_fetch_sub(&meetings, 1);
-    meeting = true;
-    int left = atomic_exchange(&meetings, 0); /* the inner change meets nobody */
-    met = meet();
-    atomic_store(&meetings, left);
-    meeting = false;
-}
-
-static kw_code suspend(void)
-{
-    return kw_authority_tenant_suspend(f->authority, root, "acme", NULL);
-}
 
 /* The provider's copy becomes one of another key. */
 static void put_other_key(const char *tenant, const char *provider)
@@ -277,15 +181,6 @@ static void test_any_copy_opens(void **state)
     opens(&key, KW_OK);
     put_other_key("acme", "beta");
     opens(&key, KW_COMMITMENT);
-}
-
-static struct kw_keyring_facts load(uint32_t version, kw_code expected)
-{
-    KW_AUTO(kw_secret) key = KW_SECRET_INIT;
-    struct kw_keyring_facts facts = {.reference = kw_fixture_key_row(f, "acme", "eu").reference,
-                                     .version = version};
-    assert_int_equal(kw_version_load(f->authority, &facts, &key, &err), expected);
-    return facts;
 }
 
 /* In hardware only while no copy is anywhere else. */

@@ -1,51 +1,10 @@
 /* Providers that are slow, and changes that meet: nobody else waits, and each version is there
  * once.
  */
-#include "authority_fixture.h"
-
-#include "base/clock.h"
+#include "authority_copies_scene.h"
 
 #include <pthread.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <unistd.h>
-
-#include <cmocka.h>
-
-static struct kw_fixture *f;
-static struct kw_error err;
-static const struct kw_caller *const root = &kw_fixture_root;
-
-/* Two providers in eu, one in us. */
-static struct kw_fixture_place places[] = {
-    {.provider = "alpha", .region = "eu", .hsm = true},
-    {.provider = "beta", .region = "eu"},
-    {.provider = "software-us", .region = "us"},
-};
-
-static struct kw_script *alpha, *beta;
-
-static void on_call(void *arg, const char *provider, const struct kw_provider_call *call);
-
-static int setup(void **state)
-{
-    const struct kw_fixture_options options = {
-        .places = places, .place_count = KW_COUNT(places), .attempt_ms = 9000, .seen = on_call};
-    KW_UNUSED(state);
-    f = kw_fixture_open(&options);
-    alpha = kw_fixture_script(f, "alpha");
-    beta = kw_fixture_script(f, "beta");
-    kw_fixture_tenant(f, "acme", "eu");
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    KW_UNUSED(state);
-    kw_clock_test_offset(0);
-    kw_fixture_close(f);
-    return 0;
-}
 
 struct count {
     size_t versions, active;
@@ -65,18 +24,6 @@ static struct count count_of(const char *tenant)
     uint64_t reference = kw_fixture_key_row(f, tenant, "eu").reference;
     assert_int_equal(kw_store_versions(f->store, reference, see_version, &count, &err), KW_OK);
     return count;
-}
-
-static void assert_copies(const char *tenant, uint32_t version, const char *providers)
-{
-    char found[KW_FIXTURE_COPIES_SIZE];
-    kw_fixture_copies(f, tenant, "eu", version, found);
-    assert_string_equal(found, providers);
-}
-
-static kw_code rotate(void)
-{
-    return kw_authority_key_rotate(f->authority, root, "acme", "eu", NULL, &err);
 }
 
 /* ---- A slow provider --------------------------------------------------------------------------
@@ -197,31 +144,6 @@ static void test_refusals_ask_nobody(void **state)
 
 /* ---- Changes that meet ------------------------------------------------------------------------
  */
-
-/* Called by a provider in the middle of its work, as often as meetings says. */
-static atomic_int meetings;
-static kw_code (*meet)(void);
-static _Thread_local bool meeting;
-static kw_code met;
-
-static void on_call(void *arg, const char *provider, const struct kw_provider_call *call)
-{
-    KW_UNUSED(arg);
-    KW_UNUSED(call);
-    if (strcmp(provider, "alpha") != 0 || meeting || atomic_load(&meetings) == 0)
-        return;
-    atomic_fetch_sub(&meetings, 1);
-    meeting = true;
-    int left = atomic_exchange(&meetings, 0); /* the inner change meets nobody */
-    met = meet();
-    atomic_store(&meetings, left);
-    meeting = false;
-}
-
-static kw_code suspend(void)
-{
-    return kw_authority_tenant_suspend(f->authority, root, "acme", NULL);
-}
 
 static kw_code rotate_inside(void)
 {
