@@ -1,75 +1,10 @@
 /* The customer's own material: offered for, imported, used, ended and brought back. */
-#include "authority_import.h"
+#include "authority_import_scene.h"
 
 #include "authority/internal.h"
-#include "base/clock.h"
 #include "base/encode.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-
-#include <cmocka.h>
-
 static const int64_t hour_ms = 3600LL * 1000;
-static struct kw_fixture *f;
-
-static const struct kw_fixture_place places[] = {{.provider = "software-eu", .region = "eu"},
-                                                 {.provider = "second-eu", .region = "eu"},
-                                                 {.provider = "software-us", .region = "us"}};
-
-static int setup(void **state)
-{
-    const struct kw_fixture_options options = {.places = places, .place_count = KW_COUNT(places)};
-    KW_UNUSED(state);
-    f = kw_fixture_open(&options);
-    kw_fixture_tenant(f, "acme", "eu");
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    KW_UNUSED(state);
-    kw_clock_test_offset(0);
-    kw_fixture_close(f);
-    return 0;
-}
-
-static kw_code end_material(void)
-{
-    return kw_authority_key_material_end(f->authority, &kw_fixture_root, "acme", "eu", NULL);
-}
-
-static struct kw_fixture_key generate(void)
-{
-    struct kw_fixture_key key;
-    assert_int_equal(kw_fixture_generate(f, "acme", "eu", 1, &key), KW_OK);
-    return key;
-}
-
-static void expect_opens(const struct kw_fixture_key *key)
-{
-    uint8_t out[KW_DK_SIZE];
-    assert_int_equal(kw_fixture_unwrap(f, key, 1, out), KW_OK);
-    assert_memory_equal(out, key->plaintext, sizeof out);
-}
-
-static void expect_refused(const struct kw_fixture_key *key, kw_code code)
-{
-    uint8_t out[KW_DK_SIZE];
-    assert_int_equal(kw_fixture_unwrap(f, key, 1, out), code);
-}
-
-static struct kw_import_result import_seed(uint8_t seed, int64_t expires_ms)
-{
-    struct kw_import_result result = {.version = 0};
-    assert_int_equal(kw_import_whole(f, "acme", seed, expires_ms, &result), KW_OK);
-    return result;
-}
-
-static uint64_t reference(void)
-{
-    return kw_fixture_key_row(f, "acme", "eu").reference;
-}
 
 /* ---- The life of it ---------------------------------------------------------------------------
  */
@@ -79,7 +14,7 @@ static void material_becomes_the_next_version(void **state)
     KW_UNUSED(state);
     struct kw_fixture_key before = generate();
     struct kw_import_result result = import_seed(1, 0);
-    struct kw_key_row key = kw_fixture_key_row(f, "acme", "eu");
+    struct kw_key_row key = key_row();
     struct kw_version_row version = kw_fixture_version_row(f, key.reference, 2);
     assert_int_equal(result.version, 2);
     assert_false(result.again);
@@ -105,7 +40,7 @@ static void the_key_is_the_material(void **state)
     KW_AUTO(kw_secret) opened = KW_SECRET_INIT;
     uint8_t material[KW_IMPORT_MATERIAL];
     import_seed(1, 0);
-    struct kw_key_row key = kw_fixture_key_row(f, "acme", "eu");
+    struct kw_key_row key = key_row();
     struct kw_version_row version = kw_fixture_version_row(f, key.reference, 2);
     assert_int_equal(kw_version_open(f->authority, &key, &version, &opened, NULL), KW_OK);
     kw_import_material(1, material);
@@ -184,7 +119,7 @@ static void older_material_comes_back_to_its_version(void **state)
     assert_true(result.again);
     assert_int_equal(result.version, 2);
     expect_opens(&first);
-    struct kw_key_row key = kw_fixture_key_row(f, "acme", "eu");
+    struct kw_key_row key = key_row();
     assert_int_equal(key.current_version, 3);
     assert_int_equal(kw_fixture_version_row(f, key.reference, 2).state, KW_KEY_IS_DEACTIVATED);
 }

@@ -1,71 +1,22 @@
-/* Imports that go wrong: tokens and bytes that are not right, stores, ledgers and providers that
- * fail, several at once; and that neither the material nor the key it came under is left anywhere.
- */
-#include "authority_import.h"
+/* Imports while stores, ledgers and providers fail, or several at once; and that neither the
+ * material nor the key it came under is left anywhere. */
+#include "authority_offer_scene.h"
 
 #include "authority/import_offer.h"
 #include "base/encode.h"
 
 #include <pthread.h>
-#include <setjmp.h>
-#include <stdarg.h>
-
-#include <cmocka.h>
-
-static struct kw_fixture *f;
-
-/* An offer for acme, material 1 wrapped under it. */
-static struct kw_import_offer offer;
-static struct kw_buf wrapped;
-
-static int setup_with(const struct kw_fixture_options *options)
-{
-    f = kw_fixture_open(options);
-    kw_fixture_tenant(f, "acme", "eu");
-    uint8_t material[KW_IMPORT_MATERIAL];
-    kw_import_material(1, material);
-    if (kw_import_ask(f, "acme", &offer) != KW_OK)
-        return -1;
-    kw_import_wrap(&offer, material, sizeof material, &wrapped);
-    return 0;
-}
 
 static int setup(void **state)
 {
     KW_UNUSED(state);
-    return setup_with(NULL);
+    return offer_open(NULL);
 }
 
 static int setup_faulty(void **state)
 {
     KW_UNUSED(state);
-    return setup_with(&(const struct kw_fixture_options){.faulty_store = true});
-}
-
-static int teardown(void **state)
-{
-    KW_UNUSED(state);
-    kw_buf_wipe(&offer.public_der);
-    kw_buf_wipe(&wrapped);
-    kw_fixture_close(f);
-    return 0;
-}
-
-static kw_code send(void)
-{
-    return kw_import_send(f, "acme", offer.token, kw_buf_bytes(&wrapped), 0, NULL, NULL);
-}
-
-static void expect_nothing_imported(void)
-{
-    struct kw_key_row key = kw_fixture_key_row(f, "acme", "eu");
-    struct kw_version_row version;
-    assert_string_equal(key.custody, "managed");
-    assert_int_equal(key.current_version, 1);
-    assert_int_equal(kw_store_version_get(f->store, key.reference, 2, &version, NULL),
-                     KW_VERSION_NOT_FOUND);
-    assert_int_equal(kw_import_copies(f, key.reference, 2), 0);
-    assert_int_equal(kw_fixture_version_row(f, key.reference, 1).state, KW_KEY_IS_ACTIVE);
+    return offer_open(&(const struct kw_fixture_options){.faulty_store = true});
 }
 
 /* ---- What fails underneath --------------------------------------------------------------------
@@ -88,7 +39,7 @@ static void each_store_call_fails(void **state)
         expect_nothing_imported();
     }
     assert_true(n > 8);
-    assert_int_equal(kw_fixture_key_row(f, "acme", "eu").current_version, 2);
+    assert_int_equal(key_row().current_version, 2);
     assert_int_equal(send(), KW_NOT_FOUND);
 }
 
@@ -97,20 +48,15 @@ static void each_store_call_fails_of_an_end_and_a_return(void **state)
 {
     KW_UNUSED(state);
     assert_int_equal(send(), KW_OK);
-    uint64_t reference = kw_fixture_key_row(f, "acme", "eu").reference;
+    uint64_t reference = key_row().reference;
     kw_code code = KW_STORE_UNAVAILABLE;
     for (uint64_t n = 1; code != KW_OK; n++) {
         kw_faulty_fail(&f->faulty, n, KW_STORE_UNAVAILABLE, false);
-        code = kw_authority_key_material_end(f->authority, &kw_fixture_root, "acme", "eu", NULL);
+        code = kw_authority_key_material_end(f->authority, root, "acme", "eu", NULL);
         kw_faulty_fail(&f->faulty, 0, KW_OK, false);
         assert_int_equal(kw_import_copies(f, reference, 2), code == KW_OK ? 0 : 1);
     }
-    kw_buf_wipe(&offer.public_der);
-    kw_buf_reset(&wrapped);
-    uint8_t material[KW_IMPORT_MATERIAL];
-    kw_import_material(1, material);
-    assert_int_equal(kw_import_ask(f, "acme", &offer), KW_OK);
-    kw_import_wrap(&offer, material, sizeof material, &wrapped);
+    offer_anew();
     code = KW_STORE_UNAVAILABLE;
     for (uint64_t n = 1; code != KW_OK; n++) {
         kw_faulty_fail(&f->faulty, n, KW_STORE_UNAVAILABLE, false);
@@ -162,7 +108,7 @@ static void providers_that_fail_leave_the_offer(void **state)
     f->eu.seen = NULL;
     atomic_store(&f->eu.fail_with, KW_OK);
     assert_int_equal(send(), KW_OK);
-    assert_int_equal(kw_fixture_key_row(f, "acme", "eu").current_version, 2);
+    assert_int_equal(key_row().current_version, 2);
 }
 
 /* The key is rotated while the provider wraps the material for the version that was next: it
@@ -175,8 +121,7 @@ static void rotate_once(void *arg, const char *provider, const struct kw_provide
     if (*done || atomic_load(&f->eu.unwraps) == 0)
         return;
     *done = true;
-    assert_int_equal(
-        kw_authority_key_rotate(f->authority, &kw_fixture_root, "acme", "eu", NULL, NULL), KW_OK);
+    assert_int_equal(kw_authority_key_rotate(f->authority, root, "acme", "eu", NULL, NULL), KW_OK);
 }
 
 static void a_key_that_changes_meanwhile_is_asked_for_again(void **state)
@@ -192,7 +137,7 @@ static void a_key_that_changes_meanwhile_is_asked_for_again(void **state)
     f->eu.seen = NULL;
     assert_true(done);
     assert_int_equal(result.version, 3);
-    struct kw_key_row key = kw_fixture_key_row(f, "acme", "eu");
+    struct kw_key_row key = key_row();
     assert_int_equal(key.current_version, 3);
     assert_true(kw_fixture_version_row(f, key.reference, 3).imported);
     assert_false(kw_fixture_version_row(f, key.reference, 2).imported);
@@ -249,15 +194,14 @@ static void one_of_several_imports_wins(void **state)
         assert_true(codes[i] == KW_OK || codes[i] == KW_NOT_FOUND);
     }
     assert_int_equal(good, 1);
-    assert_int_equal(kw_fixture_key_row(f, "acme", "eu").current_version, 2);
+    assert_int_equal(key_row().current_version, 2);
 }
 
 static void *end_and_retry(void *arg)
 {
     KW_UNUSED(arg);
     for (int i = 0; i < 20; i++) {
-        kw_code code =
-            kw_authority_key_material_end(f->authority, &kw_fixture_root, "acme", "eu", NULL);
+        kw_code code = kw_authority_key_material_end(f->authority, root, "acme", "eu", NULL);
         if (code != KW_OK && code != KW_STATE_CONFLICT)
             return f; /* any other */
     }
@@ -299,7 +243,7 @@ static size_t found(const void *data, size_t len)
 static void read_private(struct kw_secret *secret)
 {
     KW_AUTO(kw_buf) stored = KW_BUF_INIT;
-    struct kw_key_row key = kw_fixture_key_row(f, "acme", "eu");
+    struct kw_key_row key = key_row();
     assert_int_equal(kw_offer_find(f->authority, &key, offer.token, &stored, NULL), KW_OK);
     assert_int_equal(kw_offer_open(f->authority, &key, kw_buf_bytes(&stored), secret, NULL), KW_OK);
 }
@@ -335,7 +279,7 @@ static void what_is_used_up_or_ended_is_overwritten(void **state)
     KW_UNUSED(state);
     KW_AUTO(kw_buf) stored = KW_BUF_INIT;
     KW_AUTO(kw_buf) blob = KW_BUF_INIT;
-    struct kw_key_row key = kw_fixture_key_row(f, "acme", "eu");
+    struct kw_key_row key = key_row();
     assert_int_equal(kw_offer_find(f->authority, &key, offer.token, &stored, NULL), KW_OK);
     assert_true(found(stored.data + 64, 64) > 0);
     assert_int_equal(send(), KW_OK);
@@ -343,14 +287,13 @@ static void what_is_used_up_or_ended_is_overwritten(void **state)
     assert_int_equal(kw_authority_tick(f->authority, NULL), KW_OK);
     assert_int_equal(found(stored.data + 64, 64), 0);
     assert_true(found(blob.data, blob.len) > 0);
-    assert_int_equal(
-        kw_authority_key_material_end(f->authority, &kw_fixture_root, "acme", "eu", NULL), KW_OK);
+    assert_int_equal(kw_authority_key_material_end(f->authority, root, "acme", "eu", NULL), KW_OK);
     assert_int_equal(kw_authority_tick(f->authority, NULL), KW_OK);
     assert_int_equal(found(blob.data, blob.len), 0);
 }
 
-#define WITH_FIXTURE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
-#define WITH_FAULTY(test)  cmocka_unit_test_setup_teardown(test, setup_faulty, teardown)
+#define WITH_FIXTURE(test) cmocka_unit_test_setup_teardown(test, setup, offer_close)
+#define WITH_FAULTY(test)  cmocka_unit_test_setup_teardown(test, setup_faulty, offer_close)
 
 int main(void)
 {

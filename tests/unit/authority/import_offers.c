@@ -1,62 +1,17 @@
-/* Imports that go wrong: tokens and bytes that are not right, stores, ledgers and providers that
- * fail, several at once; and that neither the material nor the key it came under is left anywhere.
- */
-#include "authority_import.h"
+/* Offers: for which key, how long and how often each is good, which bytes it takes, and how it is
+ * stored. */
+#include "authority_offer_scene.h"
 
 #include "authority/import_offer.h"
-#include "base/clock.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-
-#include <cmocka.h>
 
 static const int64_t hour_ms = 3600LL * 1000;
-static struct kw_fixture *f;
-
-/* An offer for acme, material 1 wrapped under it. */
-static struct kw_import_offer offer;
-static struct kw_buf wrapped;
 
 static int setup(void **state)
 {
-    uint8_t material[KW_IMPORT_MATERIAL];
     KW_UNUSED(state);
-    f = kw_fixture_open(NULL);
-    kw_fixture_tenant(f, "acme", "eu");
+    offer_open(NULL);
     kw_fixture_tenant(f, "other", "eu");
-    kw_import_material(1, material);
-    if (kw_import_ask(f, "acme", &offer) != KW_OK)
-        return -1;
-    kw_import_wrap(&offer, material, sizeof material, &wrapped);
     return 0;
-}
-
-static int teardown(void **state)
-{
-    KW_UNUSED(state);
-    kw_clock_test_offset(0);
-    kw_buf_wipe(&offer.public_der);
-    kw_buf_wipe(&wrapped);
-    kw_fixture_close(f);
-    return 0;
-}
-
-static kw_code send(void)
-{
-    return kw_import_send(f, "acme", offer.token, kw_buf_bytes(&wrapped), 0, NULL, NULL);
-}
-
-static void expect_nothing_imported(void)
-{
-    struct kw_key_row key = kw_fixture_key_row(f, "acme", "eu");
-    struct kw_version_row version;
-    assert_string_equal(key.custody, "managed");
-    assert_int_equal(key.current_version, 1);
-    assert_int_equal(kw_store_version_get(f->store, key.reference, 2, &version, NULL),
-                     KW_VERSION_NOT_FOUND);
-    assert_int_equal(kw_import_copies(f, key.reference, 2), 0);
-    assert_int_equal(kw_fixture_version_row(f, key.reference, 1).state, KW_KEY_IS_ACTIVE);
 }
 
 /* ---- Tokens -----------------------------------------------------------------------------------
@@ -83,7 +38,7 @@ static void a_token_is_good_for_its_key_and_once(void **state)
     assert_int_equal(send(), KW_NOT_FOUND); /* a replay */
     kw_fixture_restart(f);
     assert_int_equal(send(), KW_NOT_FOUND);
-    assert_int_equal(kw_fixture_key_row(f, "acme", "eu").current_version, 2);
+    assert_int_equal(key_row().current_version, 2);
 }
 
 /* An offer for the key of one region says nothing about that of another. */
@@ -93,11 +48,9 @@ static void a_token_is_good_for_its_region(void **state)
     struct kw_import_result result;
     struct kw_import import = {
         .tenant = "acme", .region = "us", .token = offer.token, .wrapped = kw_buf_bytes(&wrapped)};
-    assert_int_equal(
-        kw_authority_tenant_add_region(f->authority, &kw_fixture_root, "acme", "us", NULL), KW_OK);
-    assert_int_equal(
-        kw_authority_key_import(f->authority, &kw_fixture_root, &import, &result, NULL),
-        KW_NOT_FOUND);
+    assert_int_equal(kw_authority_tenant_add_region(f->authority, root, "acme", "us", NULL), KW_OK);
+    assert_int_equal(kw_authority_key_import(f->authority, root, &import, &result, NULL),
+                     KW_NOT_FOUND);
 }
 
 static void a_new_offer_takes_the_place_of_the_one_before(void **state)
@@ -211,6 +164,15 @@ static void material_of_another_kind_is_refused(void **state)
 /* ---- The stored offer -------------------------------------------------------------------------
  */
 
+/* The name of the entry that has the offer for the tenant's key in eu. */
+static const char *stored_as(const char *tenant)
+{
+    static char name[32];
+    snprintf(name, sizeof name, "import/%016llx",
+             (unsigned long long)kw_fixture_key_row(f, tenant, "eu").reference);
+    return name;
+}
+
 static void put_meta(const char *name, struct kw_bytes value)
 {
     assert_int_equal(kw_store_begin(f->store, NULL), KW_OK);
@@ -224,24 +186,21 @@ static void an_altered_offer_is_refused(void **state)
 {
     KW_UNUSED(state);
     KW_AUTO(kw_buf) stored = KW_BUF_INIT;
-    char name[32];
-    snprintf(name, sizeof name, "import/%016llx",
-             (unsigned long long)kw_fixture_key_row(f, "acme", "eu").reference);
-    assert_int_equal(kw_store_meta_get(f->store, name, &stored, NULL), KW_OK);
+    assert_int_equal(kw_store_meta_get(f->store, stored_as("acme"), &stored, NULL), KW_OK);
     for (size_t i = 0; i < stored.len; i += i < 48 ? 1 : 13) {
         if (i == 1)
             continue;
         stored.data[i] ^= 0x41;
-        put_meta(name, kw_buf_bytes(&stored));
+        put_meta(stored_as("acme"), kw_buf_bytes(&stored));
         assert_int_not_equal(send(), KW_OK);
         stored.data[i] ^= 0x41;
     }
     for (size_t len = 0; len < stored.len; len += 97) {
-        put_meta(name, kw_bytes(stored.data, len));
+        put_meta(stored_as("acme"), kw_bytes(stored.data, len));
         assert_int_not_equal(send(), KW_OK);
     }
     expect_nothing_imported();
-    put_meta(name, kw_buf_bytes(&stored));
+    put_meta(stored_as("acme"), kw_buf_bytes(&stored));
     assert_int_equal(send(), KW_OK);
 }
 
@@ -250,18 +209,13 @@ static void an_offer_is_bound_to_its_key(void **state)
 {
     KW_UNUSED(state);
     KW_AUTO(kw_buf) stored = KW_BUF_INIT;
-    char name[32];
-    snprintf(name, sizeof name, "import/%016llx",
-             (unsigned long long)kw_fixture_key_row(f, "acme", "eu").reference);
-    assert_int_equal(kw_store_meta_get(f->store, name, &stored, NULL), KW_OK);
-    snprintf(name, sizeof name, "import/%016llx",
-             (unsigned long long)kw_fixture_key_row(f, "other", "eu").reference);
-    put_meta(name, kw_buf_bytes(&stored));
+    assert_int_equal(kw_store_meta_get(f->store, stored_as("acme"), &stored, NULL), KW_OK);
+    put_meta(stored_as("other"), kw_buf_bytes(&stored));
     assert_int_equal(kw_import_send(f, "other", offer.token, kw_buf_bytes(&wrapped), 0, NULL, NULL),
                      KW_STORE_CORRUPT);
 }
 
-#define WITH_FIXTURE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+#define WITH_FIXTURE(test) cmocka_unit_test_setup_teardown(test, setup, offer_close)
 
 int main(void)
 {

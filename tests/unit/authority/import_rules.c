@@ -1,74 +1,8 @@
 /* Who may import, in which states of the key, and what that means for a key that a customer's KMS
  * has. */
-#include "authority_import.h"
+#include "authority_import_scene.h"
 
 #include "authority/internal.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-
-#include <cmocka.h>
-
-static struct kw_fixture *f;
-
-static const struct kw_fixture_place places[] = {
-    {.provider = "software-eu", .region = "eu"},
-    {.provider = "second-eu", .region = "eu"},
-    {.provider = "software-us", .region = "us"},
-    {.provider = "acme-kms", .region = "eu", .tenants = "acme"}};
-
-static int setup(void **state)
-{
-    const struct kw_fixture_options options = {.places = places, .place_count = KW_COUNT(places)};
-    KW_UNUSED(state);
-    f = kw_fixture_open(&options);
-    kw_fixture_tenant(f, "acme", "eu");
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    KW_UNUSED(state);
-    kw_fixture_close(f);
-    return 0;
-}
-
-static kw_code end_material(void)
-{
-    return kw_authority_key_material_end(f->authority, &kw_fixture_root, "acme", "eu", NULL);
-}
-
-static struct kw_fixture_key generate(void)
-{
-    struct kw_fixture_key key;
-    assert_int_equal(kw_fixture_generate(f, "acme", "eu", 1, &key), KW_OK);
-    return key;
-}
-
-static void expect_opens(const struct kw_fixture_key *key)
-{
-    uint8_t out[KW_DK_SIZE];
-    assert_int_equal(kw_fixture_unwrap(f, key, 1, out), KW_OK);
-    assert_memory_equal(out, key->plaintext, sizeof out);
-}
-
-static void expect_refused(const struct kw_fixture_key *key, kw_code code)
-{
-    uint8_t out[KW_DK_SIZE];
-    assert_int_equal(kw_fixture_unwrap(f, key, 1, out), code);
-}
-
-static struct kw_import_result import_seed(uint8_t seed, int64_t expires_ms)
-{
-    struct kw_import_result result = {.version = 0};
-    assert_int_equal(kw_import_whole(f, "acme", seed, expires_ms, &result), KW_OK);
-    return result;
-}
-
-static uint64_t reference(void)
-{
-    return kw_fixture_key_row(f, "acme", "eu").reference;
-}
 
 /* ---- Who and when -----------------------------------------------------------------------------
  */
@@ -114,7 +48,6 @@ static void a_key_that_may_not_be_used_takes_nothing(void **state)
 {
     KW_UNUSED(state);
     struct kw_authority *a = f->authority;
-    const struct kw_caller *root = &kw_fixture_root;
     import_seed(1, 0);
     struct kw_fixture_key key = generate();
     assert_int_equal(kw_authority_key_disable(a, root, "acme", "eu", NULL), KW_OK);
@@ -138,9 +71,8 @@ static void an_imported_key_is_not_rotated_by_us(void **state)
 {
     KW_UNUSED(state);
     import_seed(1, 0);
-    assert_int_equal(
-        kw_authority_key_rotate(f->authority, &kw_fixture_root, "acme", "eu", NULL, NULL),
-        KW_STATE_CONFLICT);
+    assert_int_equal(kw_authority_key_rotate(f->authority, root, "acme", "eu", NULL, NULL),
+                     KW_STATE_CONFLICT);
     assert_int_equal(import_seed(2, 0).version, 3);
 }
 
@@ -151,7 +83,7 @@ static void a_key_made_here_is_no_material(void **state)
     KW_AUTO(kw_secret) ours = KW_SECRET_INIT;
     KW_AUTO(kw_buf) wrapped = KW_BUF_INIT;
     struct kw_import_offer offer;
-    struct kw_key_row key = kw_fixture_key_row(f, "acme", "eu");
+    struct kw_key_row key = key_row();
     struct kw_version_row version = kw_fixture_version_row(f, key.reference, 1);
     assert_int_equal(kw_version_open(f->authority, &key, &version, &ours, NULL), KW_OK);
     assert_int_equal(kw_import_ask(f, "acme", &offer), KW_OK);
@@ -168,7 +100,7 @@ static kw_code attach(void)
 {
     const struct kw_attachment to = {
         .tenant = "acme", .region = "eu", .provider = "acme-kms", .key = "root"};
-    return kw_authority_key_attach(f->authority, &kw_fixture_root, &to, NULL, NULL);
+    return kw_authority_key_attach(f->authority, root, &to, NULL, NULL);
 }
 
 static void an_attached_key_takes_no_new_material(void **state)
@@ -196,9 +128,8 @@ static void material_comes_back_to_the_customers_side(void **state)
     assert_int_equal(attach(), KW_OK);
     assert_int_equal(end_material(), KW_OK);
     expect_refused(&key, KW_MATERIAL_EXPIRED);
-    assert_int_equal(
-        kw_authority_key_detach(f->authority, &kw_fixture_root, "acme", "eu", NULL, NULL),
-        KW_STATE_CONFLICT);
+    assert_int_equal(kw_authority_key_detach(f->authority, root, "acme", "eu", NULL, NULL),
+                     KW_STATE_CONFLICT);
     assert_int_equal(kw_import_whole(f, "acme", 2, 0, NULL), KW_STATE_CONFLICT);
     struct kw_import_result result = import_seed(1, 0);
     assert_true(result.again);
@@ -208,9 +139,8 @@ static void material_comes_back_to_the_customers_side(void **state)
     assert_int_equal(kw_store_copies(f->store, reference(), 2, see_provider, provider, NULL),
                      KW_OK);
     assert_string_equal(provider, "acme-kms");
-    assert_string_equal(kw_fixture_key_row(f, "acme", "eu").custody, "attached");
-    assert_int_equal(
-        kw_authority_key_detach(f->authority, &kw_fixture_root, "acme", "eu", NULL, NULL), KW_OK);
+    assert_string_equal(key_row().custody, "attached");
+    assert_int_equal(kw_authority_key_detach(f->authority, root, "acme", "eu", NULL, NULL), KW_OK);
     expect_opens(&key);
 }
 
