@@ -18,7 +18,8 @@ static char path[KW_PATH_SIZE];
 
 #define ok(call) assert_int_equal((call), KW_OK)
 
-/* The schema as version 1 made it. Never changes. */
+/* The schema as version 1 made it, written out here on purpose: databases of that time are out
+ * there as they are, however the schema that src/store makes today goes on. Never changes. */
 static const char first_schema[] =
     "PRAGMA page_size = 4096; PRAGMA journal_mode = WAL; BEGIN IMMEDIATE;"
     "CREATE TABLE meta(name TEXT NOT NULL PRIMARY KEY, value BLOB NOT NULL,"
