@@ -34,6 +34,8 @@ int scene_setup(void **state)
 int scene_teardown(void **state)
 {
     struct scene *scene = *state;
+    kw_router_free(scene->router);
+    scene_kept_wipe(&scene->kept);
     for (int i = 0; i < SCENE_PROVIDERS; i++)
         kw_provider_free(scene->providers[i]);
     free(scene);
@@ -139,6 +141,31 @@ kw_code scene_unwrap(struct kw_router *router, const struct kw_router_call *call
     if (code != KW_OK)
         scene_err = err;
     return code;
+}
+
+void scene_start(struct scene *scene, const struct kw_router_region *region,
+                 const struct kw_router_options *options)
+{
+    scene->router = scene_router(scene, region, 1, options);
+    scene->call = scene_call(region->name);
+}
+
+struct scene *scene_eu(void **state, int routes, const struct kw_router_options *options)
+{
+    struct scene *scene = *state;
+    struct kw_router_region region = scene_region(scene, "eu", 0, routes);
+    scene_start(scene, &region, options);
+    return scene;
+}
+
+kw_code scene_seal(struct scene *scene, size_t *made)
+{
+    return scene_wrap(scene->router, &scene->call, &scene->kept, made);
+}
+
+kw_code scene_open(struct scene *scene)
+{
+    return scene_unwrap(scene->router, &scene->call, &scene->kept);
 }
 
 uint64_t scene_calls(const struct scene *scene, int i)

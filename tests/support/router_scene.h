@@ -21,6 +21,15 @@ struct scene_uses {
     _Atomic uint64_t wraps, unwraps, failures, nano;
 };
 
+/* Copies as they were kept. */
+struct scene_kept {
+    char provider[SCENE_COPIES][SCENE_TEXT];
+    char key[SCENE_COPIES][SCENE_TEXT];
+    struct kw_buf blob[SCENE_COPIES];
+    struct kw_router_copy copies[SCENE_COPIES];
+    size_t count;
+};
+
 struct scene {
     struct kw_provider *providers[SCENE_PROVIDERS];
     struct kw_script scripts[SCENE_PROVIDERS];
@@ -28,6 +37,9 @@ struct scene {
     char last_tenant[SCENE_TEXT]; /* of the use told last */
     char last_key[SCENE_TEXT];
     kw_code last_code;
+    struct kw_router *router;   /* of scene_start: the one that scene_seal and scene_open ask, */
+    struct kw_router_call call; /* how they ask it, */
+    struct scene_kept kept;     /* and the copies that were made */
 };
 
 int scene_setup(void **state);
@@ -47,14 +59,6 @@ struct kw_router_region scene_region(struct scene *scene, const char *name, int 
 struct kw_router *scene_router(struct scene *scene, const struct kw_router_region *regions,
                                size_t count, const struct kw_router_options *options);
 
-/* Copies as they were kept. */
-struct scene_kept {
-    char provider[SCENE_COPIES][SCENE_TEXT];
-    char key[SCENE_COPIES][SCENE_TEXT];
-    struct kw_buf blob[SCENE_COPIES];
-    struct kw_router_copy copies[SCENE_COPIES];
-    size_t count;
-};
 void scene_kept_wipe(struct scene_kept *kept);
 
 /* A call with a context and ten seconds. */
@@ -64,6 +68,16 @@ kw_code scene_wrap(struct kw_router *router, const struct kw_router_call *call,
                    struct scene_kept *kept, size_t *made);
 kw_code scene_unwrap(struct kw_router *router, const struct kw_router_call *call,
                      const struct scene_kept *kept);
+
+/* Most tests have one region, one call and one set of copies: a router over the region, and a call
+ * to it. Both end with the test. */
+void scene_start(struct scene *scene, const struct kw_router_region *region,
+                 const struct kw_router_options *options);
+/* The same over p0 to p<routes - 1> in eu, by the test's state. */
+struct scene *scene_eu(void **state, int routes, const struct kw_router_options *options);
+/* scene_wrap and scene_unwrap of what was started. made may be NULL. */
+kw_code scene_seal(struct scene *scene, size_t *made);
+kw_code scene_open(struct scene *scene);
 
 /* Wraps and unwraps that the double has seen. */
 uint64_t scene_calls(const struct scene *scene, int i);

@@ -20,221 +20,171 @@ static enum kw_breaker_state p0(struct kw_router *router)
 
 static void the_breaker_opens_probes_and_closes(void **state)
 {
-    struct scene *scene = *state;
-    struct scene_kept kept = {.count = 0};
-    struct kw_router_region region = scene_region(scene, "eu", 0, 2);
-    KW_AUTO_PTR(kw_router) router = scene_router(scene, &region, 1, NULL);
-    struct kw_router_call call = scene_call("eu");
-    call.deadline_ms += 3600000;
-    ok(scene_wrap(router, &call, &kept, NULL));
+    struct scene *scene = scene_eu(state, 2, NULL);
+    scene->call.deadline_ms += 3600000;
+    ok(scene_seal(scene, NULL));
     scene->scripts[0].fail_with = KW_PROVIDER_UNAVAILABLE;
     for (int i = 0; i < 10; i++)
-        ok(scene_unwrap(router, &call, &kept));
+        ok(scene_open(scene));
     assert_int_equal(scene->scripts[0].unwraps, 3); /* then it is left alone */
-    assert_int_equal(p0(router), KW_BREAKER_OPEN);
+    assert_int_equal(p0(scene->router), KW_BREAKER_OPEN);
     assert_int_equal(scene->uses[0].nano, 4 * 10); /* one wrap, three unwraps */
     assert_int_equal(scene->uses[0].failures, 3);
     scene->scripts[0].fail_with = KW_OK;
     kw_clock_test_offset(60000);
-    assert_int_equal(p0(router), KW_BREAKER_HALF_OPEN);
+    assert_int_equal(p0(scene->router), KW_BREAKER_HALF_OPEN);
     scene->scripts[1].fail_with = KW_PROVIDER_UNAVAILABLE;
-    ok(scene_unwrap(router, &call, &kept)); /* nothing else is left: the probe */
-    assert_int_equal(p0(router), KW_BREAKER_CLOSED);
-    scene_kept_wipe(&kept);
+    ok(scene_open(scene)); /* nothing else is left: the probe */
+    assert_int_equal(p0(scene->router), KW_BREAKER_CLOSED);
 }
 
 static void the_preferred_comes_back_while_others_serve(void **state)
 {
-    struct scene *scene = *state;
-    struct scene_kept kept = {.count = 0};
-    struct kw_router_region region = scene_region(scene, "eu", 0, 2);
-    KW_AUTO_PTR(kw_router) router = scene_router(scene, &region, 1, NULL);
-    struct kw_router_call call = scene_call("eu");
-    call.deadline_ms += 3600000;
-    ok(scene_wrap(router, &call, &kept, NULL));
+    struct scene *scene = scene_eu(state, 2, NULL);
+    scene->call.deadline_ms += 3600000;
+    ok(scene_seal(scene, NULL));
     scene->scripts[0].fail_with = KW_PROVIDER_UNAVAILABLE;
     for (int i = 0; i < 10; i++)
-        ok(scene_unwrap(router, &call, &kept));
-    kw_router_heal(router); /* it is not due yet */
+        ok(scene_open(scene));
+    kw_router_heal(scene->router); /* it is not due yet */
     assert_int_equal(scene->scripts[0].checks, 0);
     kw_clock_test_offset(60000);
-    kw_router_heal(router); /* still down: left alone for longer */
+    kw_router_heal(scene->router); /* still down: left alone for longer */
     assert_int_equal(scene->scripts[0].checks, 1);
-    assert_int_equal(p0(router), KW_BREAKER_OPEN);
+    assert_int_equal(p0(scene->router), KW_BREAKER_OPEN);
     scene->scripts[0].fail_with = KW_OK;
     kw_clock_test_offset(120000);
-    ok(scene_unwrap(router, &call, &kept));
+    ok(scene_open(scene));
     assert_int_equal(scene->scripts[0].unwraps, 3); /* the other one serves */
-    kw_router_heal(router);
-    kw_router_heal(router); /* it is well: not asked again */
+    kw_router_heal(scene->router);
+    kw_router_heal(scene->router); /* it is well: not asked again */
     assert_int_equal(scene->scripts[0].checks, 2);
-    assert_int_equal(p0(router), KW_BREAKER_CLOSED);
-    ok(scene_unwrap(router, &call, &kept));
+    assert_int_equal(p0(scene->router), KW_BREAKER_CLOSED);
+    ok(scene_open(scene));
     assert_int_equal(scene->scripts[0].unwraps, 4);
     assert_int_equal(scene->scripts[1].checks, 0);
-    scene_kept_wipe(&kept);
 }
 
 static void final_answers_do_not_open_it(void **state)
 {
-    struct scene *scene = *state;
-    struct scene_kept kept = {.count = 0};
-    struct kw_router_region region = scene_region(scene, "eu", 0, 1);
-    KW_AUTO_PTR(kw_router) router = scene_router(scene, &region, 1, NULL);
-    struct kw_router_call call = scene_call("eu");
-    ok(scene_wrap(router, &call, &kept, NULL));
+    struct scene *scene = scene_eu(state, 1, NULL);
+    ok(scene_seal(scene, NULL));
     scene->scripts[0].fail_with = KW_KEY_SUSPENDED;
     for (int i = 0; i < 10; i++)
-        assert_int_equal(scene_unwrap(router, &call, &kept), KW_KEY_SUSPENDED);
+        assert_int_equal(scene_open(scene), KW_KEY_SUSPENDED);
     assert_int_equal(scene->scripts[0].unwraps, 10); /* and none is tried twice */
-    assert_int_equal(p0(router), KW_BREAKER_CLOSED);
-    scene_kept_wipe(&kept);
+    assert_int_equal(p0(scene->router), KW_BREAKER_CLOSED);
 }
 
 static void what_passes_is_tried_again(void **state)
 {
-    struct scene *scene = *state;
-    struct scene_kept kept = {.count = 0};
+    struct scene *scene = scene_eu(state, 1, NULL);
     size_t made = 0;
-    struct kw_router_region region = scene_region(scene, "eu", 0, 1);
-    KW_AUTO_PTR(kw_router) router = scene_router(scene, &region, 1, NULL);
-    struct kw_router_call call = scene_call("eu");
     scene->scripts[0].fail_first = 1;
-    ok(scene_wrap(router, &call, &kept, &made));
+    ok(scene_seal(scene, &made));
     assert_int_equal(scene->scripts[0].wraps, 2);
     scene->scripts[0].fail_first = 2;
-    ok(scene_unwrap(router, &call, &kept));
+    ok(scene_open(scene));
     assert_int_equal(scene->scripts[0].unwraps, 3);
     scene->scripts[0].fail_first = 2;
-    assert_int_equal(scene_wrap(router, &call, &kept, &made), KW_PROVIDER_UNAVAILABLE);
-    call.deadline_ms = 0; /* no time is set: once */
+    assert_int_equal(scene_seal(scene, &made), KW_PROVIDER_UNAVAILABLE);
+    scene->call.deadline_ms = 0; /* no time is set: once */
     scene->scripts[0].fail_first = 1;
-    assert_int_equal(scene_unwrap(router, &call, &kept), KW_PROVIDER_UNAVAILABLE);
+    assert_int_equal(scene_open(scene), KW_PROVIDER_UNAVAILABLE);
     scene_uses_equal(scene);
-    scene_kept_wipe(&kept);
 }
 
 /* A missing extra copy is nobody's wait. */
 static void an_extra_copy_is_not_tried_again(void **state)
 {
-    struct scene *scene = *state;
-    struct scene_kept kept = {.count = 0};
+    struct scene *scene = scene_eu(state, 3, NULL);
     size_t made = 0;
-    struct kw_router_region region = scene_region(scene, "eu", 0, 3);
-    KW_AUTO_PTR(kw_router) router = scene_router(scene, &region, 1, NULL);
-    struct kw_router_call call = scene_call("eu");
     scene->scripts[1].fail_with = KW_PROVIDER_UNAVAILABLE;
-    ok(scene_wrap(router, &call, &kept, &made));
+    ok(scene_seal(scene, &made));
     assert_int_equal(made, 2);
     assert_int_equal(scene->scripts[1].wraps, 1);
-    scene_kept_wipe(&kept);
 }
 
 /* With all breakers open the answer comes at once: the deadline is an hour away. */
 static void all_open_is_told_at_once(void **state)
 {
-    struct scene *scene = *state;
-    struct scene_kept kept = {.count = 0};
-    struct kw_router_region region = scene_region(scene, "eu", 0, 2);
-    KW_AUTO_PTR(kw_router) router = scene_router(scene, &region, 1, NULL);
-    struct kw_router_call call = scene_call("eu");
-    call.deadline_ms += 3600000;
-    ok(scene_wrap(router, &call, &kept, NULL));
+    struct scene *scene = scene_eu(state, 2, NULL);
+    scene->call.deadline_ms += 3600000;
+    ok(scene_seal(scene, NULL));
     scene->scripts[0].fail_with = KW_PROVIDER_UNAVAILABLE;
     scene->scripts[1].fail_with = KW_TIMEOUT;
-    assert_int_equal(scene_unwrap(router, &call, &kept), KW_PROVIDER_UNAVAILABLE);
+    assert_int_equal(scene_open(scene), KW_PROVIDER_UNAVAILABLE);
     assert_int_equal(scene->scripts[0].unwraps, 3);
     assert_int_equal(scene->scripts[1].unwraps, 3);
     assert_non_null(strstr(scene_err.text, "region eu"));
     assert_non_null(strstr(scene_err.text, "next tries: p0 in "));
     assert_non_null(strstr(scene_err.text, "the script says so"));
-    assert_int_equal(scene_unwrap(router, &call, &kept), KW_PROVIDER_UNAVAILABLE);
-    assert_int_equal(scene_wrap(router, &call, &kept, NULL), KW_PROVIDER_UNAVAILABLE);
+    assert_int_equal(scene_open(scene), KW_PROVIDER_UNAVAILABLE);
+    assert_int_equal(scene_seal(scene, NULL), KW_PROVIDER_UNAVAILABLE);
     assert_int_equal(scene->scripts[0].unwraps, 3);
     scene_uses_equal(scene);
-    scene_kept_wipe(&kept);
 }
 
 /* A copy that does not open and a provider that may have a better one: not final. */
 static void an_open_breaker_outweighs_a_final_answer(void **state)
 {
-    struct scene *scene = *state;
-    struct scene_kept kept = {.count = 0};
-    struct kw_router_region region = scene_region(scene, "eu", 0, 2);
     struct kw_router_options options = {.failures_to_open = 1};
-    KW_AUTO_PTR(kw_router) router = scene_router(scene, &region, 1, &options);
-    struct kw_router_call call = scene_call("eu");
-    ok(scene_wrap(router, &call, &kept, NULL));
+    struct scene *scene = scene_eu(state, 2, &options);
+    ok(scene_seal(scene, NULL));
     scene->scripts[0].fail_with = KW_PROVIDER_UNAVAILABLE;
-    ok(scene_unwrap(router, &call, &kept));
+    ok(scene_open(scene));
     scene->scripts[1].fail_with = KW_SEAL_BROKEN;
-    assert_int_equal(scene_unwrap(router, &call, &kept), KW_PROVIDER_UNAVAILABLE);
+    assert_int_equal(scene_open(scene), KW_PROVIDER_UNAVAILABLE);
     assert_int_equal(scene->scripts[0].unwraps, 1);
-    scene_kept_wipe(&kept);
 }
 
 /* A deadline that is over before anything is asked tells nothing of a provider. */
 static void no_time_is_no_failure(void **state)
 {
-    struct scene *scene = *state;
-    struct scene_kept kept = {.count = 0};
-    struct kw_router_region region = scene_region(scene, "eu", 0, 1);
     struct kw_router_options options = {.failures_to_open = 1, .attempt_ms = 60000};
-    KW_AUTO_PTR(kw_router) router = scene_router(scene, &region, 1, &options);
-    struct kw_router_call call = scene_call("eu");
-    ok(scene_wrap(router, &call, &kept, NULL));
-    call.deadline_ms = kw_clock_ms() - 1;
-    assert_int_equal(scene_unwrap(router, &call, &kept), KW_TIMEOUT);
+    struct scene *scene = scene_eu(state, 1, &options);
+    ok(scene_seal(scene, NULL));
+    scene->call.deadline_ms = kw_clock_ms() - 1;
+    assert_int_equal(scene_open(scene), KW_TIMEOUT);
     assert_int_equal(scene->scripts[0].unwraps, 0);
-    call.deadline_ms = kw_clock_ms() + 50;
+    scene->call.deadline_ms = kw_clock_ms() + 50;
     scene->scripts[0].delay_ms = 60;
-    assert_int_equal(scene_unwrap(router, &call, &kept), KW_TIMEOUT);
-    assert_int_equal(p0(router), KW_BREAKER_CLOSED);
+    assert_int_equal(scene_open(scene), KW_TIMEOUT);
+    assert_int_equal(p0(scene->router), KW_BREAKER_CLOSED);
     scene_uses_equal(scene);
-    scene_kept_wipe(&kept);
 }
 
 static void trouble_is_told(void **state)
 {
-    struct scene *scene = *state;
-    struct scene_kept kept = {.count = 0};
-    struct kw_router_region region = scene_region(scene, "eu", 0, 2);
     struct kw_router_options options = {.failures_to_open = 1};
-    KW_AUTO_PTR(kw_router) router = scene_router(scene, &region, 1, &options);
-    struct kw_router_call call = scene_call("eu");
-    ok(scene_wrap(router, &call, &kept, NULL));
-    assert_int_equal(kw_router_trouble(router, "eu"), 0);
-    assert_int_equal(kw_router_trouble(router, "mars"), 0);
+    struct scene *scene = scene_eu(state, 2, &options);
+    ok(scene_seal(scene, NULL));
+    assert_int_equal(kw_router_trouble(scene->router, "eu"), 0);
+    assert_int_equal(kw_router_trouble(scene->router, "mars"), 0);
     scene->scripts[0].fail_with = KW_PROVIDER_UNAVAILABLE;
-    ok(scene_unwrap(router, &call, &kept));
-    assert_int_equal(kw_router_trouble(router, "eu"), 500);
+    ok(scene_open(scene));
+    assert_int_equal(kw_router_trouble(scene->router, "eu"), 500);
     scene->scripts[1].fail_with = KW_RATE_LIMITED;
-    (void)!scene_unwrap(router, &call, &kept);
-    assert_int_equal(kw_router_trouble(router, "eu"), 1000);
+    (void)!scene_open(scene);
+    assert_int_equal(kw_router_trouble(scene->router, "eu"), 1000);
     scene->scripts[0].fail_with = scene->scripts[1].fail_with = KW_OK;
     kw_clock_test_offset(60000);
-    call = scene_call("eu");
-    ok(scene_wrap(router, &call, &kept, NULL));
-    assert_int_equal(kw_router_trouble(router, "eu"), 0);
-    scene_kept_wipe(&kept);
+    scene->call = scene_call("eu");
+    ok(scene_seal(scene, NULL));
+    assert_int_equal(kw_router_trouble(scene->router, "eu"), 0);
 }
 
 static void slowness_is_trouble_and_passes(void **state)
 {
-    struct scene *scene = *state;
-    struct scene_kept kept = {.count = 0};
-    struct kw_router_region region = scene_region(scene, "eu", 0, 1);
-    KW_AUTO_PTR(kw_router) router = scene_router(scene, &region, 1, NULL);
-    struct kw_router_call call = scene_call("eu");
-    ok(scene_wrap(router, &call, &kept, NULL));
+    struct scene *scene = scene_eu(state, 1, NULL);
+    ok(scene_seal(scene, NULL));
     for (int i = 0; i < 200; i++)
-        ok(scene_unwrap(router, &call, &kept));
+        ok(scene_open(scene));
     scene->scripts[0].delay_ms = 200;
-    ok(scene_unwrap(router, &call, &kept));
-    assert_in_range(kw_router_trouble(router, "eu"), 100, 900);
+    ok(scene_open(scene));
+    assert_in_range(kw_router_trouble(scene->router, "eu"), 100, 900);
     kw_clock_test_offset(3600000);
-    assert_int_equal(kw_router_trouble(router, "eu"), 0);
-    scene_kept_wipe(&kept);
+    assert_int_equal(kw_router_trouble(scene->router, "eu"), 0);
 }
 
 /* ---- The breaker itself ----------------------------------------------------------------------

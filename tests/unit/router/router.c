@@ -6,38 +6,30 @@
 
 static void every_provider_has_a_copy_and_any_opens(void **state)
 {
-    struct scene *scene = *state;
-    struct scene_kept kept = {.count = 0};
+    struct scene *scene = scene_eu(state, 3, NULL);
     size_t made = 0;
-    struct kw_router_region region = scene_region(scene, "eu", 0, 3);
-    KW_AUTO_PTR(kw_router) router = scene_router(scene, &region, 1, NULL);
-    struct kw_router_call call = scene_call("eu");
-    ok(scene_wrap(router, &call, &kept, &made));
+    ok(scene_seal(scene, &made));
     assert_int_equal(made, 3);
     for (int down = 0; down < 2; down++) {
         scene->scripts[down].fail_with = KW_PROVIDER_UNAVAILABLE;
-        ok(scene_unwrap(router, &call, &kept));
+        ok(scene_open(scene));
     }
     assert_int_equal(scene->scripts[2].unwraps, 1);
     scene_uses_equal(scene);
-    scene_kept_wipe(&kept);
 }
 
 static void fewer_than_the_quorum_is_a_failure(void **state)
 {
     struct scene *scene = *state;
-    struct scene_kept kept = {.count = 0};
     size_t made = 9;
     struct kw_router_region region = scene_region(scene, "eu", 0, 3);
     region.copies_min = 2;
-    KW_AUTO_PTR(kw_router) router = scene_router(scene, &region, 1, NULL);
-    struct kw_router_call call = scene_call("eu");
+    scene_start(scene, &region, NULL);
     scene->scripts[0].fail_with = KW_PROVIDER_UNAVAILABLE;
-    ok(scene_wrap(router, &call, &kept, &made));
+    ok(scene_seal(scene, &made));
     assert_int_equal(made, 2);
     scene->scripts[1].fail_with = KW_FORBIDDEN;
-    assert_int_equal(scene_wrap(router, &call, &kept, &made), KW_PROVIDER_UNAVAILABLE);
-    scene_kept_wipe(&kept);
+    assert_int_equal(scene_seal(scene, &made), KW_PROVIDER_UNAVAILABLE);
 }
 
 static bool has_p1(void *arg, const char *provider)
@@ -60,16 +52,16 @@ static void what_has_a_copy_is_not_asked_and_counts(void **state)
     KW_AUTO(kw_secret) key = KW_SECRET_INIT;
     struct kw_router_region region = scene_region(scene, "eu", 0, 2);
     region.copies_min = 1;
-    KW_AUTO_PTR(kw_router) router = scene_router(scene, &region, 1, NULL);
-    struct kw_router_call call = scene_call("eu");
+    scene_start(scene, &region, NULL);
     ok(kw_random_secret(&key, 32, &scene_err));
     struct kw_router_wrapping wrapping = {.plaintext = &key, .keep = keep_none, .skip = has_p1};
     scene->scripts[0].fail_with = KW_FORBIDDEN;
-    ok(kw_router_wrap(router, &call, &wrapping, &made, &scene_err));
+    ok(kw_router_wrap(scene->router, &scene->call, &wrapping, &made, &scene_err));
     assert_int_equal(made, 1);
     assert_int_equal(scene_calls(scene, 1), 0);
     scene->scripts[0].fail_with = KW_OK;
-    assert_int_equal(kw_router_wrap(router, &call, &wrapping, &made, &scene_err), KW_INTERNAL);
+    assert_int_equal(kw_router_wrap(scene->router, &scene->call, &wrapping, &made, &scene_err),
+                     KW_INTERNAL);
     assert_non_null(strstr(scene_err.text, "the disk is gone"));
 }
 
@@ -118,41 +110,36 @@ static KW_ERR accept_none(void *arg, const struct kw_secret *plaintext, struct k
 
 static void every_copy_is_judged(void **state)
 {
-    struct scene *scene = *state;
-    struct scene_kept kept = {.count = 0};
+    struct scene *scene = scene_eu(state, 3, NULL);
     unsigned judged = 0;
     KW_AUTO(kw_secret) out = KW_SECRET_INIT;
-    struct kw_router_region region = scene_region(scene, "eu", 0, 3);
-    KW_AUTO_PTR(kw_router) router = scene_router(scene, &region, 1, NULL);
-    struct kw_router_call call = scene_call("eu");
-    ok(scene_wrap(router, &call, &kept, NULL));
-    struct kw_router_unwrapping unwrapping = {
-        .copies = kept.copies, .count = kept.count, .accept = accept_none, .arg = &judged};
-    assert_int_equal(kw_router_unwrap(router, &call, &unwrapping, &out, &scene_err), KW_COMMITMENT);
+    ok(scene_seal(scene, NULL));
+    struct kw_router_unwrapping unwrapping = {.copies = scene->kept.copies,
+                                              .count = scene->kept.count,
+                                              .accept = accept_none,
+                                              .arg = &judged};
+    assert_int_equal(kw_router_unwrap(scene->router, &scene->call, &unwrapping, &out, &scene_err),
+                     KW_COMMITMENT);
     assert_int_equal(judged, 3);
     assert_null(out.data);
-    scene_kept_wipe(&kept);
 }
 
 static void hardware_where_it_is_required(void **state)
 {
     struct scene *scene = *state;
-    struct scene_kept kept = {.count = 0};
     size_t made = 0;
     struct kw_router_region region = scene_region(scene, "eu", 0, 3);
     region.routes[1].hsm = true;
-    KW_AUTO_PTR(kw_router) router = scene_router(scene, &region, 1, NULL);
-    struct kw_router_call call = scene_call("eu");
-    call.hsm = true;
-    ok(scene_wrap(router, &call, &kept, &made));
+    scene_start(scene, &region, NULL);
+    scene->call.hsm = true;
+    ok(scene_seal(scene, &made));
     assert_int_equal(made, 1);
-    assert_string_equal(kept.provider[0], "p1");
-    assert_true(kw_router_in_hardware(router, "eu", "p1"));
-    assert_false(kw_router_in_hardware(router, "eu", "p0"));
-    assert_false(kw_router_in_hardware(router, "us", "p1"));
-    assert_ptr_equal(kw_router_provider(router, "eu", "p2"), scene->providers[2]);
-    assert_null(kw_router_provider(router, "eu", "p3"));
-    scene_kept_wipe(&kept);
+    assert_string_equal(scene->kept.provider[0], "p1");
+    assert_true(kw_router_in_hardware(scene->router, "eu", "p1"));
+    assert_false(kw_router_in_hardware(scene->router, "eu", "p0"));
+    assert_false(kw_router_in_hardware(scene->router, "us", "p1"));
+    assert_ptr_equal(kw_router_provider(scene->router, "eu", "p2"), scene->providers[2]);
+    assert_null(kw_router_provider(scene->router, "eu", "p3"));
 }
 
 static void a_region_for_hardware_alone(void **state)
@@ -176,56 +163,48 @@ static void a_region_for_hardware_alone(void **state)
 static void a_quorum_of_hardware_that_is_not_there(void **state)
 {
     struct scene *scene = *state;
-    struct scene_kept kept = {.count = 0};
     struct kw_router_region region = scene_region(scene, "eu", 0, 3);
     region.routes[1].hsm = true;
     region.copies_min = 2;
-    KW_AUTO_PTR(kw_router) router = scene_router(scene, &region, 1, NULL);
-    struct kw_router_call call = scene_call("eu");
-    call.hsm = true;
-    assert_int_equal(scene_wrap(router, &call, &kept, NULL), KW_REGION_WALL);
+    scene_start(scene, &region, NULL);
+    scene->call.hsm = true;
+    assert_int_equal(scene_seal(scene, NULL), KW_REGION_WALL);
     assert_int_equal(scene_calls(scene, 1), 0);
 }
 
 static void the_cheapest_where_price_decides(void **state)
 {
     struct scene *scene = *state;
-    struct scene_kept kept = {.count = 0};
     struct kw_router_region region = scene_region(scene, "eu", 0, 3); /* p2 is the cheapest */
     region.preference = KW_PREFER_PRICE;
-    KW_AUTO_PTR(kw_router) router = scene_router(scene, &region, 1, NULL);
-    struct kw_router_call call = scene_call("eu");
-    ok(scene_wrap(router, &call, &kept, NULL));
-    ok(scene_unwrap(router, &call, &kept));
+    scene_start(scene, &region, NULL);
+    ok(scene_seal(scene, NULL));
+    ok(scene_open(scene));
     assert_int_equal(scene->scripts[2].unwraps, 1);
     assert_int_equal(scene->scripts[0].unwraps, 0);
     assert_int_equal(scene->uses[2].nano, 2 * 8);
-    scene_kept_wipe(&kept);
 }
 
 /* The fast one is asked; the slow one again after a while, and then the fast one. */
 static void the_fastest_and_the_slow_one_is_not_forgotten(void **state)
 {
     struct scene *scene = *state;
-    struct scene_kept kept = {.count = 0};
     struct kw_router_region region = scene_region(scene, "eu", 0, 2);
     struct kw_router_options options = {.attempt_ms = 60000};
     region.preference = KW_PREFER_LATENCY;
-    KW_AUTO_PTR(kw_router) router = scene_router(scene, &region, 1, &options);
-    struct kw_router_call call = scene_call("eu");
-    call.deadline_ms += 3600000;
+    scene_start(scene, &region, &options);
+    scene->call.deadline_ms += 3600000;
     scene->scripts[0].delay_ms = 60;
-    ok(scene_wrap(router, &call, &kept, NULL));
+    ok(scene_seal(scene, NULL));
     for (int i = 0; i < 4; i++)
-        ok(scene_unwrap(router, &call, &kept));
+        ok(scene_open(scene));
     assert_int_equal(scene->scripts[1].unwraps, 4);
     kw_clock_test_offset(1200000); /* both are forgotten by now; the list's first is asked */
-    ok(scene_unwrap(router, &call, &kept));
+    ok(scene_open(scene));
     assert_int_equal(scene->scripts[0].unwraps, 1);
     for (int i = 0; i < 4; i++)
-        ok(scene_unwrap(router, &call, &kept));
+        ok(scene_open(scene));
     assert_int_equal(scene->scripts[1].unwraps, 8);
-    scene_kept_wipe(&kept);
 }
 
 static kw_code made_of(const struct kw_router_region *regions, size_t count)

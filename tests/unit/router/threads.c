@@ -10,8 +10,6 @@ enum { CALLERS = 16, STEPS = 60 };
 
 struct caller {
     struct scene *scene;
-    struct kw_router *router;
-    struct scene_kept *kept;
     kw_code code;
     size_t made;
     pthread_t thread;
@@ -25,8 +23,7 @@ static void start(struct caller *caller, void *(*work)(void *arg))
 static void *wrap_once(void *arg)
 {
     struct caller *caller = arg;
-    struct kw_router_call call = scene_call("eu");
-    caller->code = scene_wrap(caller->router, &call, caller->kept, &caller->made);
+    caller->code = scene_seal(caller->scene, &caller->made);
     return NULL;
 }
 
@@ -35,18 +32,15 @@ static void *unwrap_once(void *arg)
     struct caller *caller = arg;
     struct kw_router_call call = scene_call("eu");
     call.deadline_ms += 60000;
-    caller->code = scene_unwrap(caller->router, &call, caller->kept);
+    caller->code = scene_unwrap(caller->scene->router, &call, &caller->scene->kept);
     return NULL;
 }
 
 static void routes_are_asked_side_by_side(void **state)
 {
-    struct scene *scene = *state;
-    struct scene_kept kept = {.count = 0};
-    struct kw_router_region region = scene_region(scene, "eu", 0, 3);
     struct kw_router_options options = {.attempt_ms = 60000};
-    KW_AUTO_PTR(kw_router) router = scene_router(scene, &region, 1, &options);
-    struct caller caller = {.router = router, .kept = &kept};
+    struct scene *scene = scene_eu(state, 3, &options);
+    struct caller caller = {.scene = scene};
     for (int i = 0; i < 3; i++)
         scene->scripts[i].hold = true;
     start(&caller, wrap_once);
@@ -58,33 +52,28 @@ static void routes_are_asked_side_by_side(void **state)
     assert_int_equal(caller.code, KW_OK);
     assert_int_equal(caller.made, 3);
     for (int i = 0; i < 3; i++) /* in the order of the list */
-        assert_int_equal(kept.provider[i][1], '0' + i);
-    scene_kept_wipe(&kept);
+        assert_int_equal(scene->kept.provider[i][1], '0' + i);
 }
 
 /* Sixty-four callers hang in p0; the next one is served by p1. */
 static void a_provider_that_hangs_takes_some_callers_only(void **state)
 {
     static struct caller callers[KW_BREAKER_CALLS_MAX];
-    struct scene *scene = *state;
-    struct scene_kept kept = {.count = 0};
-    struct kw_router_region region = scene_region(scene, "eu", 0, 2);
     struct kw_router_options options = {.attempt_ms = 60000};
-    KW_AUTO_PTR(kw_router) router = scene_router(scene, &region, 1, &options);
-    struct kw_router_call call = scene_call("eu");
-    ok(scene_wrap(router, &call, &kept, NULL));
+    struct scene *scene = scene_eu(state, 2, &options);
+    ok(scene_seal(scene, NULL));
     scene->scripts[0].hold = true;
     for (int i = 0; i < KW_BREAKER_CALLS_MAX; i++) {
-        callers[i] = (struct caller){.router = router, .kept = &kept};
+        callers[i] = (struct caller){.scene = scene};
         start(&callers[i], unwrap_once);
     }
     scene_wait_inside(scene, 0, KW_BREAKER_CALLS_MAX);
     assert_int_equal(scene->scripts[1].unwraps, 0);
-    ok(scene_unwrap(router, &call, &kept));
+    ok(scene_open(scene));
     assert_int_equal(scene->scripts[1].unwraps, 1);
-    assert_int_equal(kw_router_trouble(router, "eu"), 500);
+    assert_int_equal(kw_router_trouble(scene->router, "eu"), 500);
     scene->scripts[1].fail_with = KW_FORBIDDEN;
-    assert_int_equal(scene_unwrap(router, &call, &kept), KW_RATE_LIMITED);
+    assert_int_equal(scene_open(scene), KW_RATE_LIMITED);
     assert_int_equal(scene->scripts[0].unwraps, KW_BREAKER_CALLS_MAX);
     scene->scripts[0].hold = false;
     for (int i = 0; i < KW_BREAKER_CALLS_MAX; i++) {
@@ -92,7 +81,6 @@ static void a_provider_that_hangs_takes_some_callers_only(void **state)
         assert_int_equal(callers[i].code, KW_OK);
     }
     scene_uses_equal(scene);
-    scene_kept_wipe(&kept);
 }
 
 static void *work_with_faults(void *arg)
@@ -100,19 +88,20 @@ static void *work_with_faults(void *arg)
     static const kw_code faults[] = {KW_OK,      KW_OK,           KW_PROVIDER_UNAVAILABLE,
                                      KW_TIMEOUT, KW_RATE_LIMITED, KW_FORBIDDEN};
     struct caller *caller = arg;
+    struct scene *scene = caller->scene;
     for (int i = 0; i < STEPS; i++) {
         struct scene_kept kept = {.count = 0};
         struct kw_router_call call = scene_call("eu");
         call.deadline_ms = kw_clock_ms() + 20;
         /* p2 stays well: no unwrap may fail. */
-        caller->scene->scripts[scene_draw(2)].fail_with = faults[scene_draw(KW_COUNT(faults))];
+        scene->scripts[scene_draw(2)].fail_with = faults[scene_draw(KW_COUNT(faults))];
         if (scene_draw(4) == 0) {
-            (void)!scene_wrap(caller->router, &call, &kept, NULL);
+            (void)!scene_wrap(scene->router, &call, &kept, NULL);
             scene_kept_wipe(&kept);
             continue;
         }
         call = scene_call("eu");
-        kw_code code = scene_unwrap(caller->router, &call, caller->kept);
+        kw_code code = scene_unwrap(scene->router, &call, &scene->kept);
         if (code != KW_OK)
             caller->code = code;
     }
@@ -131,15 +120,11 @@ static void breakers_have_no_calls_left(struct kw_router *router)
 static void all_at_once_and_none_fails_while_a_copy_is_well(void **state)
 {
     static struct caller callers[CALLERS];
-    struct scene *scene = *state;
-    struct scene_kept kept = {.count = 0};
-    struct kw_router_region region = scene_region(scene, "eu", 0, 3);
     struct kw_router_options options = {.open_ms = 2, .open_max_ms = 8};
-    KW_AUTO_PTR(kw_router) router = scene_router(scene, &region, 1, &options);
-    struct kw_router_call call = scene_call("eu");
-    ok(scene_wrap(router, &call, &kept, NULL));
+    struct scene *scene = scene_eu(state, 3, &options);
+    ok(scene_seal(scene, NULL));
     for (int i = 0; i < CALLERS; i++) {
-        callers[i] = (struct caller){.scene = scene, .router = router, .kept = &kept};
+        callers[i] = (struct caller){.scene = scene};
         start(&callers[i], work_with_faults);
     }
     for (int i = 0; i < CALLERS; i++) {
@@ -147,8 +132,7 @@ static void all_at_once_and_none_fails_while_a_copy_is_well(void **state)
         assert_int_equal(callers[i].code, KW_OK);
     }
     scene_uses_equal(scene);
-    breakers_have_no_calls_left(router);
-    scene_kept_wipe(&kept);
+    breakers_have_no_calls_left(scene->router);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, scene_setup, scene_teardown)

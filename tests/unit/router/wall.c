@@ -62,6 +62,15 @@ static void draw_region(struct scene *scene, struct model *model, int r)
         region->route_count == 0 ? 0 : 1 + scene_draw((uint32_t)region->route_count);
 }
 
+/* False: one of the regions has no route. */
+static bool draw_model(struct scene *scene, struct model *model)
+{
+    memset(model, 0, sizeof *model);
+    for (int r = 0; r < REGIONS; r++)
+        draw_region(scene, model, r);
+    return model->routes[0] != 0 && model->routes[1] != 0;
+}
+
 struct ask {
     int region, tenant, guest; /* guest -1: none */
     bool hsm, wrap;
@@ -151,10 +160,7 @@ static void no_call_leaves_the_allowed_set(void **state)
     for (int round = 0; round < ROUNDS; round++) {
         static struct model model;
         struct scene_kept kept = {.count = 0};
-        memset(&model, 0, sizeof model);
-        for (int r = 0; r < REGIONS; r++)
-            draw_region(scene, &model, r);
-        if (model.routes[0] == 0 || model.routes[1] == 0)
+        if (!draw_model(scene, &model))
             continue;
         copies_of_all(scene, &kept);
         KW_AUTO_PTR(kw_router) router = scene_router(scene, model.regions, REGIONS, NULL);
@@ -174,10 +180,7 @@ static void what_is_allowed_is_asked(void **state)
     for (int round = 0; round < ROUNDS; round++) {
         static struct model model;
         struct scene_kept kept = {.count = 0};
-        memset(&model, 0, sizeof model);
-        for (int r = 0; r < REGIONS; r++)
-            draw_region(scene, &model, r);
-        if (model.routes[0] == 0 || model.routes[1] == 0)
+        if (!draw_model(scene, &model))
             continue;
         KW_AUTO_PTR(kw_router) router = scene_router(scene, model.regions, REGIONS, NULL);
         struct ask ask = draw_ask();
