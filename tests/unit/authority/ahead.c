@@ -1,14 +1,8 @@
 /* The loads of a batch: side by side, once for each key, and no less checked than one by one. */
-#include "authority_fixture.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-
-#include <cmocka.h>
+#include "authority_scene.h"
 
 enum { TENANTS = 64 };
 
-static struct kw_fixture *f;
 static struct kw_fixture_key keys[TENANTS];
 static _Atomic uint64_t most_inside;
 
@@ -43,13 +37,6 @@ static int setup(void **state)
     assert_int_equal(kw_authority_flush(f->authority, &kw_fixture_root, NULL), KW_OK);
     most_inside = 0;
     f->eu.delay_ms = 20;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    KW_UNUSED(state);
-    kw_fixture_close(f);
     return 0;
 }
 

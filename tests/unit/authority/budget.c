@@ -1,18 +1,12 @@
 /* Budgets: each threshold fires once a month, through restarts and failures, and never not. */
+#include "authority_scene.h"
+
 #include "authority/cost.h"
-#include "authority_fixture.h"
 #include "ledger/reader.h"
 
-#include "base/clock.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
 #include <time.h>
 
-#include <cmocka.h>
-
 static const int64_t day_ms = 24LL * 3600 * 1000;
-static struct kw_fixture *f;
 static struct kw_error err;
 
 static const struct kw_authority_budget both = {
@@ -39,14 +33,6 @@ static int setup(void **state)
     begin_ms = to_early_in_a_month();
     kw_clock_test_offset(begin_ms);
     f = kw_fixture_open(&options);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    KW_UNUSED(state);
-    kw_fixture_close(f);
-    kw_clock_test_offset(0);
     return 0;
 }
 

@@ -1,22 +1,15 @@
 /* Costs: what is reported is what providers were asked, to the call, whatever fails on the way. */
+#include "authority_scene.h"
+
 #include "authority/cost.h"
 #include "authority/custody.h"
-#include "authority_fixture.h"
-
-#include "base/clock.h"
 
 #include <pthread.h>
-#include <setjmp.h>
-#include <stdarg.h>
-
-#include <cmocka.h>
 
 enum { PRICE_A = 3000, PRICE_B = 5000, PRICE_GUEST = 7000, TENANTS = 3 };
 
 static const int64_t day_ms = 24LL * 3600 * 1000;
-static struct kw_fixture *f;
 static struct kw_error err;
-static const struct kw_caller *const root = &kw_fixture_root;
 
 static const struct kw_fixture_place places[] = {
     {.provider = "a", .region = "eu", .price_nano = PRICE_A},
@@ -34,14 +27,6 @@ static int setup(void **state)
                                                .open_ms = 1};
     KW_UNUSED(state);
     f = kw_fixture_open(&options);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    KW_UNUSED(state);
-    kw_fixture_close(f);
-    kw_clock_test_offset(0);
     return 0;
 }
 

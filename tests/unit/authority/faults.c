@@ -1,18 +1,10 @@
 /* Everything that can fail underneath does, at every place in turn: a change happens whole or not
  * at all, and the ledger never says too little. */
-#include "authority_fixture.h"
+#include "authority_scene.h"
 
-#include "base/clock.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
 #include <time.h>
 
-#include <cmocka.h>
-
 static const int64_t day_ms = 24LL * 3600 * 1000;
-static struct kw_fixture *f;
-static const struct kw_caller *const root = &kw_fixture_root;
 
 static int setup(void **state)
 {
@@ -20,14 +12,6 @@ static int setup(void **state)
     KW_UNUSED(state);
     f = kw_fixture_open(&options);
     kw_fixture_tenant(f, "acme", "eu");
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    KW_UNUSED(state);
-    kw_clock_test_offset(0);
-    kw_fixture_close(f);
     return 0;
 }
 

@@ -1,28 +1,13 @@
 /* Who may hand out which rights: nobody more than they have. The expectations are written out here.
  */
-#include "authority_fixture.h"
+#include "authority_scene.h"
 
-#include "base/clock.h"
 #include "ledger/reader.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-
-#include <cmocka.h>
-
-static struct kw_fixture *f;
 
 static int setup(void **state)
 {
     KW_UNUSED(state);
     f = kw_fixture_open(NULL);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    KW_UNUSED(state);
-    kw_fixture_close(f);
     return 0;
 }
 

@@ -1,15 +1,7 @@
 /* What could grow without bound, or beyond what a later act can take in. */
-#include "authority_fixture.h"
+#include "authority_scene.h"
 
 #include "authority/internal.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-
-#include <cmocka.h>
-
-static struct kw_fixture *f;
-static const struct kw_caller *const root = &kw_fixture_root;
 
 static int setup(void **state)
 {
@@ -17,13 +9,6 @@ static int setup(void **state)
     KW_UNUSED(state);
     f = kw_fixture_open(&options);
     kw_fixture_tenant(f, "acme", "eu");
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    KW_UNUSED(state);
-    kw_fixture_close(f);
     return 0;
 }
 

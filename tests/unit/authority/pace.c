@@ -1,15 +1,10 @@
 /* How long unwrapped keys serve: by class, under pressure, through an outage, and loaded
  * ahead of time. */
+#include "authority_warm_scene.h"
+
 #include "authority/pace.h"
 
-#include "authority_fixture.h"
-#include "base/clock.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
 #include <unistd.h>
-
-#include <cmocka.h>
 
 static const struct kw_class_rules rules[] = {
     {.name = "secret", .age = {.ttl_ms = 2000, .hard_ttl_ms = 4000}},
@@ -20,9 +15,6 @@ static const struct kw_fixture_place places[] = {
     {.provider = "software-eu", .region = "eu"},
     {.provider = "software-us", .region = "us", .hsm = true},
 };
-
-static struct kw_fixture *f;
-static struct kw_fixture_key key;
 
 static void open_with(unsigned calls_target, unsigned refresh_threads)
 {
@@ -35,10 +27,7 @@ static void open_with(unsigned calls_target, unsigned refresh_threads)
         .calls_target = calls_target,
         .refresh_threads = refresh_threads,
     };
-    f = kw_fixture_open(&options);
-    kw_fixture_tenant(f, "acme", "eu");
-    kw_fixture_tenant(f, "globex", "us");
-    assert_int_equal(kw_fixture_generate(f, "acme", "eu", 1, &key), KW_OK);
+    warm_open(&options);
 }
 
 static int setup(void **state)
@@ -46,26 +35,6 @@ static int setup(void **state)
     KW_UNUSED(state);
     open_with(0, 0);
     return 0;
-}
-
-static int teardown(void **state)
-{
-    KW_UNUSED(state);
-    kw_clock_test_offset(0);
-    kw_fixture_close(f);
-    return 0;
-}
-
-static kw_code unwrap(uint8_t context)
-{
-    uint8_t out[KW_DK_SIZE];
-    return kw_fixture_unwrap(f, &key, context, out);
-}
-
-static void tick(void)
-{
-    struct kw_error err;
-    assert_int_equal(kw_authority_tick(f->authority, &err), KW_OK);
 }
 
 /* One data key of a class; the code of its item. */

@@ -1,16 +1,10 @@
 /* The providers of root keys: what is shown of them, to whom, and the check by hand. */
+#include "authority_scene.h"
+
 #include "authority/roots.h"
-#include "authority_fixture.h"
 #include "ledger/reader.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-
-#include <cmocka.h>
-
-static struct kw_fixture *f;
 static struct kw_error err;
-static const struct kw_caller *const root = &kw_fixture_root;
 
 static const struct kw_fixture_place places[] = {
     {.provider = "a", .region = "eu", .price_nano = 3000, .hsm = true},
@@ -27,13 +21,6 @@ static int setup(void **state)
     f = kw_fixture_open(&options);
     kw_fixture_tenant(f, "acme", "eu");
     kw_fixture_tenant(f, "other", "us");
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    KW_UNUSED(state);
-    kw_fixture_close(f);
     return 0;
 }
 

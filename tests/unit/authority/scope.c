@@ -1,14 +1,7 @@
 /* What callers who may act for some tenants only learn of others, and can do to them: nothing. */
-#include "authority_fixture.h"
+#include "authority_scene.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-
-#include <cmocka.h>
-
-static struct kw_fixture *f;
 static struct kw_fixture_key foreign;
-static const struct kw_caller *const root = &kw_fixture_root;
 
 static int setup(void **state)
 {
@@ -17,13 +10,6 @@ static int setup(void **state)
     kw_fixture_tenant(f, "acme", "eu");
     kw_fixture_tenant(f, "globex", "eu");
     assert_int_equal(kw_fixture_generate(f, "globex", "eu", 1, &foreign), KW_OK);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    KW_UNUSED(state);
-    kw_fixture_close(f);
     return 0;
 }
 

@@ -1,21 +1,16 @@
 /* Signing messages: nothing but a message of the caller's own tenant key is ever signed, and no
  * signature leaves that is not recorded. */
-#include "authority/internal.h"
-#include "authority_fixture.h"
+#include "authority_scene.h"
 
+#include "authority/internal.h"
 #include "base/encode.h"
 #include "crypto/hash.h"
 #include "envelope/message.h"
 #include "ledger/reader.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <string.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
-static struct kw_fixture *f;
 static struct kw_error err;
 
 static int setup(void **state)
@@ -24,13 +19,6 @@ static int setup(void **state)
     f = kw_fixture_open(NULL);
     kw_fixture_tenant(f, "acme", "eu");
     kw_fixture_tenant(f, "globex", "eu");
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    KW_UNUSED(state);
-    kw_fixture_close(f);
     return 0;
 }
 

@@ -1,13 +1,7 @@
 /* Every state of tenant and key against every operation, and every state of a version against the
  * data plane. The expectations are written out here, not computed by the code under test. */
-#include "authority_fixture.h"
+#include "authority_scene.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-
-#include <cmocka.h>
-
-static struct kw_fixture *f;
 static struct kw_fixture_key sealed;
 
 static int setup(void **state)
@@ -16,13 +10,6 @@ static int setup(void **state)
     f = kw_fixture_open(NULL);
     kw_fixture_tenant(f, "acme", "eu");
     assert_int_equal(kw_fixture_generate(f, "acme", "eu", 1, &sealed), KW_OK);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    KW_UNUSED(state);
-    kw_fixture_close(f);
     return 0;
 }
 
@@ -78,7 +65,6 @@ static kw_code use_key(enum operation operation)
 static kw_code perform(enum operation operation)
 {
     struct kw_authority *a = f->authority;
-    const struct kw_caller *root = &kw_fixture_root;
     switch (operation) {
     case ROTATE:
         return kw_authority_key_rotate(a, root, "acme", "eu", NULL, NULL);

@@ -1,45 +1,13 @@
 /* Strictness: every use is validated by a provider, by command and by anomaly. */
+#include "authority_warm_scene.h"
+
 #include "authority/pace.h"
-
-#include "authority_fixture.h"
-#include "base/clock.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-
-#include <cmocka.h>
-
-static struct kw_fixture *f;
-static struct kw_fixture_key key;
 
 static int setup(void **state)
 {
     KW_UNUSED(state);
-    f = kw_fixture_open(&(struct kw_fixture_options){.faulty_store = true});
-    kw_fixture_tenant(f, "acme", "eu");
-    kw_fixture_tenant(f, "globex", "us");
-    assert_int_equal(kw_fixture_generate(f, "acme", "eu", 1, &key), KW_OK);
+    warm_open(&(struct kw_fixture_options){.faulty_store = true});
     return 0;
-}
-
-static int teardown(void **state)
-{
-    KW_UNUSED(state);
-    kw_clock_test_offset(0);
-    kw_fixture_close(f);
-    return 0;
-}
-
-static kw_code unwrap(uint8_t context)
-{
-    uint8_t out[KW_DK_SIZE];
-    return kw_fixture_unwrap(f, &key, context, out);
-}
-
-static void tick(void)
-{
-    struct kw_error err;
-    assert_int_equal(kw_authority_tick(f->authority, &err), KW_OK);
 }
 
 /* ---- Strictness -------------------------------------------------------------------------------
