@@ -1,29 +1,12 @@
 /* Tokens and certificates over the API. */
-#include "api_fixture.h"
+#include "api_scene.h"
 
-#include "base/clock.h"
 #include "pki/pki.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-
-#include <cmocka.h>
-
-static struct kw_api_fixture *a;
-static const struct kw_caller *const root = &kw_fixture_root;
 
 static int setup(void **state)
 {
     KW_UNUSED(state);
     a = kw_api_fixture_open(NULL, 2, NULL);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    KW_UNUSED(state);
-    kw_clock_test_offset(0);
-    kw_api_fixture_close(a);
     return 0;
 }
 

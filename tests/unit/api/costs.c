@@ -1,15 +1,5 @@
 /* /v1/costs and /v1/cache/strict. */
-#include "api_fixture.h"
-
-#include "base/clock.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-
-#include <cmocka.h>
-
-static struct kw_api_fixture *a;
-static const struct kw_caller *const root = &kw_fixture_root;
+#include "api_scene.h"
 
 static const struct kw_fixture_place places[] = {
     {.provider = "paid-eu", .region = "eu", .price_nano = 3000},
@@ -22,19 +12,6 @@ static int setup(void **state)
     KW_UNUSED(state);
     a = kw_api_fixture_open(&options, 2, NULL);
     return 0;
-}
-
-static int teardown(void **state)
-{
-    KW_UNUSED(state);
-    kw_clock_test_offset(0);
-    kw_api_fixture_close(a);
-    return 0;
-}
-
-static void is(const struct kw_asked *asked, const char *path, const char *text)
-{
-    assert_string_equal(kw_text_at(asked, path), text);
 }
 
 static struct kw_asked *costs(const struct kw_caller *caller, const char *query)

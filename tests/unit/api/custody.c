@@ -1,19 +1,10 @@
 /* Import, attach and detach over the API, and what a key says of its custody. */
-#include "api_fixture.h"
+#include "api_scene.h"
 
-#include "base/clock.h"
 #include "base/encode.h"
 #include "crypto/keywrap.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-
-#include <cmocka.h>
-
 #define KEY "/v1/tenants/acme/keys/eu"
-
-static struct kw_api_fixture *a;
-static const struct kw_caller *const root = &kw_fixture_root;
 
 static const struct kw_fixture_place places[] = {
     {.provider = "software-eu", .region = "eu"},
@@ -28,19 +19,6 @@ static int setup(void **state)
     a = kw_api_fixture_open(&options, 2, NULL);
     kw_fixture_tenant(a->f, "acme", "eu");
     return 0;
-}
-
-static int teardown(void **state)
-{
-    KW_UNUSED(state);
-    kw_clock_test_offset(0);
-    kw_api_fixture_close(a);
-    return 0;
-}
-
-static void is(const struct kw_asked *asked, const char *path, const char *text)
-{
-    assert_string_equal(kw_text_at(asked, path), text);
 }
 
 static struct kw_asked *ask_ok(const char *method, const char *path, const char *body, int status)

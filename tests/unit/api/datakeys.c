@@ -1,15 +1,7 @@
 /* The data plane over HTTP's view of it: generate, unwrap, re-wrap, alone and in batches. */
-#include "api_fixture.h"
+#include "api_scene.h"
 
-#include "base/clock.h"
 #include "base/encode.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-
-#include <cmocka.h>
-
-static struct kw_api_fixture *a;
 
 static int setup(void **state)
 {
@@ -17,14 +9,6 @@ static int setup(void **state)
     a = kw_api_fixture_open(NULL, 2, NULL);
     kw_fixture_tenant(a->f, "acme", "eu");
     kw_fixture_tenant(a->f, "globex", "us");
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    KW_UNUSED(state);
-    kw_clock_test_offset(0);
-    kw_api_fixture_close(a);
     return 0;
 }
 

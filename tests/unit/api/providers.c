@@ -1,13 +1,5 @@
 /* /v1/providers over an authority with several providers, one of them a customer's. */
-#include "api_fixture.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-
-#include <cmocka.h>
-
-static struct kw_api_fixture *a;
-static const struct kw_caller *const root = &kw_fixture_root;
+#include "api_scene.h"
 
 static const struct kw_fixture_place places[] = {
     {.provider = "first-eu", .region = "eu", .key = "root-1", .price_nano = 3000},
@@ -23,18 +15,6 @@ static int setup(void **state)
     KW_UNUSED(state);
     a = kw_api_fixture_open(&options, 2, NULL);
     return 0;
-}
-
-static int teardown(void **state)
-{
-    KW_UNUSED(state);
-    kw_api_fixture_close(a);
-    return 0;
-}
-
-static void is(const struct kw_asked *asked, const char *path, const char *text)
-{
-    assert_string_equal(kw_text_at(asked, path), text);
 }
 
 static void is_bool(const struct kw_asked *asked, const char *path, bool value)

@@ -1,27 +1,14 @@
 /* Every role at every route; addresses that are none; and that the description says the same as the
  * table. */
+#include "api_scene.h"
+
 #include "api/internal.h"
-#include "api_fixture.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-
-#include <cmocka.h>
-
-static struct kw_api_fixture *a;
 
 static int setup(void **state)
 {
     KW_UNUSED(state);
     a = kw_api_fixture_open(NULL, 0, NULL);
     kw_fixture_tenant(a->f, "acme", "eu");
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    KW_UNUSED(state);
-    kw_api_fixture_close(a);
     return 0;
 }
 

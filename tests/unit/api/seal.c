@@ -1,30 +1,15 @@
 /* Small payloads, sealed and opened by the server. */
-#include "api_fixture.h"
+#include "api_scene.h"
 
 #include "base/encode.h"
 #include "envelope/envelope.h"
 #include "envelope/text.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-
-#include <cmocka.h>
-
-static struct kw_api_fixture *a;
-static const struct kw_caller *const root = &kw_fixture_root;
 
 static int setup(void **state)
 {
     KW_UNUSED(state);
     a = kw_api_fixture_open(NULL, 2, NULL);
     kw_fixture_tenant(a->f, "acme", "eu");
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    KW_UNUSED(state);
-    kw_api_fixture_close(a);
     return 0;
 }
 

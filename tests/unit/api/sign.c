@@ -1,16 +1,10 @@
 /* POST /v1/sign: what a client sends to have a message signed, and what is refused. */
-#include "api_fixture.h"
+#include "api_scene.h"
 
 #include "base/encode.h"
 #include "crypto/sign.h"
 #include "envelope/message.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-
-#include <cmocka.h>
-
-static struct kw_api_fixture *a;
 static uint8_t statement[KW_MESSAGE_STATEMENT_SIZE];
 static char text[256]; /* the statement in base64 */
 
@@ -25,13 +19,6 @@ static int setup(void **state)
     kw_class_tag(about.class_tag, "default");
     kw_message_statement_write(&about, statement);
     kw_base64_text(text, kw_bytes(statement, sizeof statement));
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    KW_UNUSED(state);
-    kw_api_fixture_close(a);
     return 0;
 }
 

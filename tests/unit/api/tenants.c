@@ -1,28 +1,10 @@
 /* Tenants and keys over the API: what each call answers, and what it refuses. */
-#include "api_fixture.h"
-
-#include "base/clock.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-
-#include <cmocka.h>
-
-static struct kw_api_fixture *a;
-static const struct kw_caller *const root = &kw_fixture_root;
+#include "api_scene.h"
 
 static int setup(void **state)
 {
     KW_UNUSED(state);
     a = kw_api_fixture_open(NULL, 2, NULL);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    KW_UNUSED(state);
-    kw_clock_test_offset(0);
-    kw_api_fixture_close(a);
     return 0;
 }
 
