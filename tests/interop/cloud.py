@@ -211,6 +211,15 @@ class Report:
     def fails(self, what, answer, code, words=""):
         self.check(what, answer[0] == code and words in answer[1], f"{answer} instead of {code} {words}")
 
+    def fails_once(self, what, fake, shell, line, fault, code):
+        """While fake has this fault, (part of a path, what), the line fails, and is asked once; then it is good."""
+        asked = fake.count(fault[0])
+        fake.faults = [(*fault, 99)]
+        self.fails(what, shell.ask(line), code)
+        self.check(f"{what}: asked once", fake.count(fault[0]) == asked + 1, fake.count(fault[0]) - asked)
+        fake.faults = []
+        self.check(f"{what}: the next is good", shell.ask(line)[0] == "ok")
+
     def contract(self, program, kind, key, other, settings):
         ran = subprocess.run([program, "contract", kind, key, other, "some-bits"] +
                              [f"{name}={value}" for name, value in settings.items()],

@@ -157,12 +157,7 @@ def faults(report, azure, shell):
     unwrap = f"unwrap root 8000 {sealed} {CONTEXT}"
     for act, line, cases in (("/wrapkey", WRAP, passing), ("/unwrapkey", unwrap, passing[:3])):
         for what, fault, code in cases:
-            asked = azure.count(act)
-            azure.faults = [(act, fault, 99)]
-            report.fails(f"{act}: {what}", shell.ask(line), code)
-            report.check(f"{act}: {what}: asked once", azure.count(act) == asked + 1, azure.count(act) - asked)
-            azure.faults = []
-            report.check(f"{act}: {what}: the next is good", shell.ask(line)[0] == "ok")
+            report.fails_once(f"{act}: {what}", azure, shell, line, (act, fault), code)
         for what, code in (("huge", "provider_unavailable"), ("malformed", "provider_unavailable"),
                            ("trickle", "timeout"), ("silent", "timeout")):
             azure.faults = [(act, what, 99)]

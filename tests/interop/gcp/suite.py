@@ -140,12 +140,7 @@ def checksums(report, google, shell):
              (":decrypt", unwrap, "no checksum of the plaintext", without("plaintextCrc32c")),
              (":decrypt", unwrap, "the request was damaged", error(400, "INVALID_ARGUMENT", "ciphertext_crc32c")))
     for part, line, what, fault in cases:
-        asked = google.count(part)
-        google.faults = [(part, fault, 99)]
-        report.fails(what, shell.ask(line), "provider_unavailable")
-        report.check(f"{what}: asked once", google.count(part) == asked + 1, google.count(part) - asked)
-        google.faults = []
-        report.check(f"{what}: the next is good", shell.ask(line)[0] == "ok")
+        report.fails_once(what, google, shell, line, (part, fault), "provider_unavailable")
 
 
 def faults(report, google, shell):
@@ -159,12 +154,7 @@ def faults(report, google, shell):
     unwrap = f"unwrap {KEY} 8000 {sealed} {CONTEXT}"
     for act, line, cases in ((":encrypt", WRAP, passing), (":decrypt", unwrap, passing[:3])):
         for what, fault, code in cases:
-            asked = google.count(act)
-            google.faults = [(act, fault, 99)]
-            report.fails(f"{act}: {what}", shell.ask(line), code)
-            report.check(f"{act}: {what}: asked once", google.count(act) == asked + 1, google.count(act) - asked)
-            google.faults = []
-            report.check(f"{act}: {what}: the next is good", shell.ask(line)[0] == "ok")
+            report.fails_once(f"{act}: {what}", google, shell, line, (act, fault), code)
         for what, code in (("huge", "provider_unavailable"), ("trickle", "timeout"), ("silent", "timeout")):
             google.faults = [(act, what, 99)]
             report.fails(f"{act}: {what}", shell.ask(line.replace(" 8000 ", " 1000 ")), code)

@@ -225,16 +225,23 @@ static void waiters_share_a_failure(void **state)
     kw_aws_credentials_free(together.kept);
 }
 
+/* Someone asks, and is in the middle of fetching when this returns. */
+static pthread_t ask_until_it_fetches(struct together *together, struct made *made)
+{
+    pthread_t first;
+    together->kept = keep(made);
+    assert_int_equal(pthread_create(&first, NULL, ask, together), 0);
+    while (made->fetches == 0)
+        usleep(1000);
+    return first;
+}
+
 static void waiters_have_deadlines_of_their_own(void **state)
 {
     struct made made = {.slow_ms = 400};
     struct together together = {.within_ms = 10000};
-    pthread_t first;
     KW_UNUSED(state);
-    together.kept = keep(&made);
-    assert_int_equal(pthread_create(&first, NULL, ask, &together), 0);
-    while (made.fetches == 0)
-        usleep(1000);
+    pthread_t first = ask_until_it_fetches(&together, &made);
     fails(KW_TIMEOUT, try_get(together.kept, 30));
     pthread_join(first, NULL);
     assert_int_equal(together.codes[KW_OK], 1);
@@ -247,12 +254,8 @@ static void anothers_timeout_is_not_mine(void **state)
 {
     struct made made = {.slow_ms = 200, .fail_with = KW_TIMEOUT};
     struct together together = {.within_ms = 10000};
-    pthread_t first;
     KW_UNUSED(state);
-    together.kept = keep(&made);
-    assert_int_equal(pthread_create(&first, NULL, ask, &together), 0);
-    while (made.fetches == 0)
-        usleep(1000);
+    pthread_t first = ask_until_it_fetches(&together, &made);
     pthread_t second;
     assert_int_equal(pthread_create(&second, NULL, ask, &together), 0);
     pthread_join(first, NULL);
